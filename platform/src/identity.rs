@@ -1,0 +1,104 @@
+//! Who asks: decided once at the edge, carried to the subgraphs in the signed identity header.
+
+use async_graphql::Context;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+
+/// Who a request is made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Identity {
+    /// Nobody has logged in.
+    Anonymous,
+    /// A person, by a verified token.
+    Viewer(Viewer),
+    /// Another service of ours.
+    Service {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A person who has logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Viewer {
+    /// The person's id.
+    pub id: Uuid,
+    /// What the token allows.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Roles of the person.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// When the token ends, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+static ANONYMOUS: Identity = Identity::Anonymous;
+
+impl Identity {
+    /// The person who asks.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when it isn't a person who has logged in.
+    pub fn viewer(&self) -> Result<&Viewer, async_graphql::Error> {
+        match self {
+            Self::Viewer(viewer) => Ok(viewer),
+            Self::Anonymous | Self::Service { .. } => {
+                Err(ApiError::unauthenticated().into_graphql())
+            }
+        }
+    }
+
+    /// The name of the service that asks.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` when it isn't a service.
+    pub fn service(&self) -> Result<&str, async_graphql::Error> {
+        match self {
+            Self::Service { name } => Ok(name),
+            Self::Anonymous | Self::Viewer(_) => Err(ApiError::forbidden().into_graphql()),
+        }
+    }
+
+    /// The identity of the request that a resolver works for; anonymous when none was put there.
+    #[must_use]
+    pub fn from_ctx<'a>(ctx: &Context<'a>) -> &'a Self {
+        ctx.data_opt::<Self>().unwrap_or(&ANONYMOUS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_told_in_json() {
+        let viewer = Identity::Viewer(Viewer {
+            id: Uuid::nil(),
+            scopes: vec!["a".into()],
+            roles: vec![],
+            expires_at: 7,
+        });
+        let json = serde_json::to_value(&viewer).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "kind": "viewer", "id": Uuid::nil(), "scopes": ["a"], "roles": [], "expiresAt": 7
+            })
+        );
+        assert_eq!(serde_json::from_value::<Identity>(json).unwrap(), viewer);
+        let json = serde_json::to_value(Identity::Anonymous).unwrap();
+        assert_eq!(json, serde_json::json!({"kind": "anonymous"}));
+    }
+
+    #[test]
+    fn only_a_viewer_is_a_viewer() {
+        assert!(Identity::Anonymous.viewer().is_err());
+        assert!(Identity::Service { name: "a".into() }.viewer().is_err());
+        assert!(Identity::Anonymous.service().is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Transactional outbox: what is to be told is written in the transaction of the change itself, so
+//! that neither can be without the other. The relay publishes it.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::event::{HEADER_CHANGED, HEADER_TIME, HEADER_TRACE, HEADER_TYPE, NewEvent, rfc3339};
+use crate::queue::NewJob;
+use crate::telemetry;
+
+/// Lanes of events; those of one ordering key always take the same lane.
+pub(crate) const EVENT_LANES: u8 = 8;
+/// The lane of jobs: they have no order among each other, and a full queue mustn't hold events up.
+pub(crate) const JOB_LANE: u8 = 8;
+/// First subject tokens of jobs.
+pub const JOB_ROOT: &str = "moim.job";
+
+/// Appends to the outbox table of the service's database, and wakes the relay of this process.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    woken: Arc<Notify>,
+}
+
+struct Row<'a> {
+    id: Uuid,
+    class: &'a str,
+    lane: u8,
+    ordering_key: Uuid,
+    subject: String,
+    headers: Value,
+    body: Value,
+    invalidates: &'a [String],
+}
+
+impl Outbox {
+    /// An outbox whose relay, if it runs in this process, shares this value's clones.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends an event in the caller's transaction and returns its id. Call [`Outbox::wake`] after
+    /// the commit to have it published at once rather than at the relay's next poll.
+    ///
+    /// The transaction holds the ordering key's lock from here to its end. A transaction that
+    /// appends for several keys should do so in the order of the keys, lest two of them wait for
+    /// each other (Postgres then aborts one).
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append(&self, tx: &mut PgConnection, event: NewEvent) -> Result<Uuid, sqlx::Error> {
+        let (id, time) = (Uuid::now_v7(), Utc::now());
+        let mut headers = json!({
+            HEADER_TYPE: event.kind,
+            HEADER_TIME: rfc3339(time),
+            HEADER_CHANGED: event.changed.to_string(),
+        });
+        if let Some(trace) = telemetry::current() {
+            headers[HEADER_TRACE] = Value::String(trace.child().to_string());
+        }
+        lock(tx, event.ordering_key).await?;
+        insert(
+            tx,
+            Row {
+                id,
+                class: event.class.as_str(),
+                lane: lane(event.ordering_key),
+                ordering_key: event.ordering_key,
+                subject: event.subject(),
+                headers,
+                body: event.envelope(id, time),
+                invalidates: &event.invalidates,
+            },
+        )
+        .await?;
+        Ok(id)
+    }
+
+    /// Appends a job in the caller's transaction and returns its id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append_job(
+        &self,
+        tx: &mut PgConnection,
+        job: NewJob<'_>,
+    ) -> Result<Uuid, sqlx::Error> {
+        let id = Uuid::now_v7();
+        self.append_job_as(tx, id, job).await?;
+        Ok(id)
+    }
+
+    pub(crate) async fn append_job_as(
+        &self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        job: NewJob<'_>,
+    ) -> Result<(), sqlx::Error> {
+        insert(
+            tx,
+            Row {
+                id,
+                class: "job",
+                lane: JOB_LANE,
+                ordering_key: job.task_id,
+                subject: format!("{JOB_ROOT}.{}.{}", job.queue, job.kind),
+                headers: json!({}),
+                body: json!({
+                    "id": id,
+                    "kind": job.kind,
+                    "taskId": job.task_id,
+                    "priority": job.priority,
+                }),
+                invalidates: &[],
+            },
+        )
+        .await
+    }
+
+    /// Tells the relay of this process that something was committed.
+    pub fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+}
+
+/// Takes the ordering key's lock until the end of the transaction: positions in the outbox are given
+/// under it, so that for one key they follow the order of the commits.
+pub(crate) async fn lock(tx: &mut PgConnection, ordering_key: Uuid) -> Result<(), sqlx::Error> {
+    let (_, low) = ordering_key.as_u64_pair();
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", low.cast_signed()).execute(tx).await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut PgConnection, row: Row<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO outbox (id, class, lane, ordering_key, subject, headers, body, invalidates)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        row.id,
+        row.class,
+        i16::from(row.lane),
+        row.ordering_key,
+        row.subject,
+        row.headers,
+        row.body,
+        row.invalidates,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The lane of an ordering key. Ids are random in their low bits, so that lanes fill evenly.
+fn lane(ordering_key: Uuid) -> u8 {
+    ordering_key.as_bytes()[15] % EVENT_LANES
+}
+
+/// Marks stored events as unpublished, oldest first to be published again: for an event stream that
+/// was lost. Consumers that handled an event already know it by its id. Returns how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn republish(pool: &PgPool) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE outbox SET published_at = NULL, available_at = now(), failures = 0
+         WHERE class = 'event' AND published_at IS NOT NULL"
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}

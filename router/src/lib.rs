@@ -1,0 +1,1 @@
+//! A GraphQL federation router with a push plane.

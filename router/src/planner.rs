@@ -1,0 +1,233 @@
+//! The one place that knows the query planner's crate: parse, validate,
+//! normalise, plan. Everything else sees only the types re-exported here.
+
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use graphql_tools::{
+    static_graphql::{query, schema},
+    validation::{
+        rules::default_rules_validation_plan,
+        validate::{ValidationPlan, validate},
+    },
+};
+use hive_router_query_planner::{
+    ast::normalization::normalize_operation,
+    graph::PlannerOverrideContext,
+    planner::{Planner as Hive, QueryPlannerOptions},
+    state::supergraph_state::SupergraphDefinition,
+    utils::{
+        cancellation::CancellationToken,
+        parsing::{safe_parse_operation_with_token_limit, safe_parse_schema},
+    },
+};
+
+pub(crate) use hive_router_query_planner::{
+    ast::{
+        operation::{OperationDefinition, SubgraphFetchOperation},
+        selection_item::SelectionItem,
+        selection_set::{FieldSelection, SelectionSet},
+        value::Value as PlanValue,
+    },
+    planner::plan_nodes::{
+        BatchFetchNode, EntityBatchAlias, FetchNode, FetchNodePathSegment, FetchRewrite,
+        FlattenNodePath, FlattenNodePathSegment, PlanNode,
+    },
+    state::supergraph_state::OperationKind,
+};
+
+use crate::{
+    error::{GraphQLError, Location, code},
+    supergraph::Subgraph,
+};
+
+/// Longest that one operation may be planned, in milliseconds.
+pub const PLAN_TIMEOUT_MS: u64 = 5_000;
+/// Most lexical tokens of a document.
+pub const MAX_DOCUMENT_TOKENS: usize = 20_000;
+
+/// Why an operation cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The supergraph's SDL is malformed.
+    #[error("the supergraph is not valid GraphQL SDL: {0}")]
+    Schema(String),
+    /// The operation could not be brought into normal form.
+    #[error("the operation cannot be normalised: {0}")]
+    Normalise(String),
+    /// No way to resolve the operation was found in time.
+    #[error("the operation cannot be planned: {0}")]
+    Plan(String),
+    /// The planner has a fault.
+    #[error("the planner failed")]
+    Panic,
+}
+
+/// Plans operations on one supergraph.
+pub(crate) struct Planner {
+    hive: Hive,
+    rules: ValidationPlan,
+}
+
+impl Planner {
+    /// Builds the planner for a supergraph.
+    pub(crate) fn load(sdl: &str) -> Result<Self, PlanError> {
+        let document =
+            safe_parse_schema(sdl).map_err(|error| PlanError::Schema(error.to_string()))?;
+        let hive = guarded(|| {
+            Hive::new_from_supergraph(&document, QueryPlannerOptions::default())
+                .map_err(|error| PlanError::Plan(error.to_string()))
+        })?;
+        Ok(Self {
+            hive,
+            rules: default_rules_validation_plan(),
+        })
+    }
+
+    /// The schema that clients see, with the introspection types.
+    pub(crate) fn public_schema(&self) -> Arc<schema::Document> {
+        Arc::clone(&self.hive.consumer_schema.document)
+    }
+
+    /// Names and addresses of the subgraphs.
+    pub(crate) fn subgraphs(&self) -> Vec<Subgraph> {
+        let endpoints = &self.hive.supergraph.subgraph_endpoint_map;
+        endpoints
+            .iter()
+            .map(|(name, url)| Subgraph {
+                name: name.clone(),
+                url: url.clone(),
+            })
+            .collect()
+    }
+
+    /// All interfaces and unions, inaccessible ones too.
+    pub(crate) fn abstract_names(&self) -> HashSet<Box<str>> {
+        self.hive
+            .supergraph
+            .definitions
+            .iter()
+            .filter(|(_, definition)| {
+                matches!(
+                    definition,
+                    SupergraphDefinition::Interface(_) | SupergraphDefinition::Union(_)
+                )
+            })
+            .map(|(name, _)| name.as_str().into())
+            .collect()
+    }
+
+    /// A type and all concrete types that belong to it.
+    pub(crate) fn members(&self, name: &str) -> HashSet<Box<str>> {
+        let supergraph = &self.hive.supergraph;
+        let mut members = HashSet::from([name.into()]);
+        match supergraph.definitions.get(name) {
+            Some(SupergraphDefinition::Interface(_)) => {
+                let objects = supergraph.interface_members(name).into_iter().flatten();
+                members.extend(objects.map(|object| object.as_str().into()));
+            }
+            Some(SupergraphDefinition::Union(union)) => {
+                members.extend(union.types.iter().map(|object| object.as_str().into()));
+            }
+            _ => {}
+        }
+        members
+    }
+
+    /// Reads a document.
+    pub(crate) fn parse(text: &str) -> Result<query::Document, GraphQLError> {
+        guarded(|| {
+            safe_parse_operation_with_token_limit(text, MAX_DOCUMENT_TOKENS)
+                .map_err(|error| PlanError::Normalise(error.to_string()))
+        })
+        .map_err(|error| match error {
+            PlanError::Normalise(reason) => {
+                GraphQLError::new(code::GRAPHQL_PARSE_FAILED, one_line(&reason))
+            }
+            _ => GraphQLError::new(code::GRAPHQL_PARSE_FAILED, "The document cannot be read."),
+        })
+    }
+
+    /// Checks a document by the rules of the GraphQL specification.
+    pub(crate) fn validate(&self, document: &query::Document) -> Result<(), Vec<GraphQLError>> {
+        let errors = guarded(|| {
+            let schema = &self.hive.consumer_schema.document;
+            Ok(validate(schema, document, &self.rules))
+        });
+        match errors {
+            Ok(errors) if errors.is_empty() => Ok(()),
+            Ok(errors) => Err(errors
+                .into_iter()
+                .map(|error| {
+                    let mut public =
+                        GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, error.message);
+                    public.locations = error.locations.into_iter().map(location).collect();
+                    public
+                })
+                .collect()),
+            Err(_) => Err(vec![GraphQLError::new(
+                code::GRAPHQL_VALIDATION_FAILED,
+                "The document cannot be checked.",
+            )]),
+        }
+    }
+
+    /// Brings an operation into the planner's form: fragments inlined, fields merged.
+    pub(crate) fn normalise(
+        &self,
+        document: &query::Document,
+        operation_name: Option<&str>,
+    ) -> Result<OperationDefinition, PlanError> {
+        guarded(|| {
+            normalize_operation(&self.hive.supergraph, document, operation_name)
+                .map(|normal| normal.operation)
+                .map_err(|error| PlanError::Normalise(error.to_string()))
+        })
+    }
+
+    /// Plans a normalised operation. None where there is nothing to fetch.
+    pub(crate) fn plan(
+        &self,
+        operation: &OperationDefinition,
+    ) -> Result<Option<PlanNode>, PlanError> {
+        if operation.selection_set.items.is_empty() {
+            return Ok(None);
+        }
+        let timeout = CancellationToken::with_timeout(Duration::from_millis(PLAN_TIMEOUT_MS));
+        guarded(|| {
+            self.hive
+                .plan_from_normalized_operation(
+                    operation,
+                    PlannerOverrideContext::default(),
+                    &timeout,
+                )
+                .map(|plan| plan.node)
+                .map_err(|error| PlanError::Plan(error.to_string()))
+        })
+    }
+}
+
+/// Runs foreign code that may panic on odd input; the planner's state is only
+/// read, so nothing is left half-changed.
+fn guarded<T>(work: impl FnOnce() -> Result<T, PlanError>) -> Result<T, PlanError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        tracing::error!("the query planner panicked");
+        Err(PlanError::Panic)
+    })
+}
+
+fn location(position: graphql_tools::parser::Pos) -> Location {
+    Location {
+        line: position.line,
+        column: position.column,
+    }
+}
+
+/// The parser's messages span lines; clients get one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

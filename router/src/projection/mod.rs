@@ -1,0 +1,80 @@
+//! How the merged tree becomes the client's response.
+//!
+//! `compile` turns an operation into shapes once; `write` follows them once per
+//! request and writes bytes.
+
+mod compile;
+mod write;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::engine::Condition;
+
+pub(crate) use compile::compile;
+pub(crate) use write::{Context, write};
+
+/// What the response to an operation looks like.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    pub(crate) root: Arc<Fields>,
+}
+
+/// The fields of an object of one type, in the client's order.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    /// The object's type.
+    pub(crate) type_name: Box<str>,
+    pub(crate) list: Vec<Field>,
+}
+
+/// One response key.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// The key in the response and in the tree.
+    pub(crate) key: Box<str>,
+    /// The key as JSON with its colon: `"name":`.
+    pub(crate) prefix: Box<[u8]>,
+    /// The field's name in the schema.
+    pub(crate) name: Box<str>,
+    pub(crate) condition: Condition,
+    pub(crate) ty: Type,
+    /// Arguments, kept only for introspection.
+    pub(crate) arguments: Vec<(String, graphql_tools::static_graphql::query::Value)>,
+}
+
+/// A type as the response must keep it.
+#[derive(Debug, Clone)]
+pub(crate) struct Type {
+    pub(crate) nullable: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What stands inside the nullability.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// The name of the object's type.
+    Typename,
+    /// A scalar, written as it came.
+    Leaf,
+    /// One of these names.
+    Enum(Arc<HashSet<Box<str>>>),
+    List(Box<Type>),
+    /// An object whose type the schema alone tells.
+    Object(Arc<Fields>),
+    /// An object that says its type itself.
+    Abstract(Arc<Abstract>),
+}
+
+/// The shapes of the possible types of an interface or union.
+#[derive(Debug)]
+pub(crate) struct Abstract {
+    pub(crate) by_type: HashMap<Box<str>, Arc<Fields>>,
+    /// Where the object does not tell a public concrete type but the interface's
+    /// own name (`@interfaceObject`).
+    pub(crate) own: Arc<Fields>,
+    /// Keys under which the object may tell its type.
+    pub(crate) typename_keys: Vec<Box<str>>,
+}

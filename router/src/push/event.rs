@@ -1,0 +1,157 @@
+//! An event as the push plane knows it: headers only, never a body.
+
+use std::sync::OnceLock;
+
+use async_nats::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::subject::Filter;
+
+/// CloudEvents type, such as `app.room.changed.v1`.
+pub const HEADER_TYPE: &str = "Moim-Type";
+/// When it happened, RFC 3339.
+pub const HEADER_TIME: &str = "Moim-Time";
+/// What changed: a compact JSON object, field of the event type → entity reference.
+pub const HEADER_CHANGED: &str = "Moim-Changed";
+/// The id of the event; the same for every copy of it.
+pub const HEADER_ID: &str = "Nats-Msg-Id";
+
+/// One event, shared by all its subscribers.
+#[derive(Debug)]
+pub struct Event {
+    /// Its position in the stream.
+    pub sequence: u64,
+    /// Where it was published, with the prefix.
+    pub subject: Box<str>,
+    /// The id that removes duplicates; empty when the publisher gave none.
+    pub id: Box<str>,
+    /// The name for clients, such as `ROOM_CHANGED`.
+    pub name: Box<str>,
+    /// When it happened, RFC 3339.
+    pub occurred_at: Box<str>,
+    changed: Box<str>,
+    parsed: OnceLock<Map<String, Value>>,
+}
+
+impl Event {
+    /// Reads an event from a message's headers; None when the message carries no
+    /// event for the push plane.
+    pub fn read(sequence: u64, subject: &str, headers: Option<&HeaderMap>) -> Option<Self> {
+        let text = |name: &str| headers?.get(name).map(|value| value.as_str());
+        let kind = text(HEADER_TYPE)?;
+        Some(Self::new(
+            sequence,
+            subject,
+            text(HEADER_ID).unwrap_or_default(),
+            kind,
+            text(HEADER_TIME).unwrap_or_default(),
+            text(HEADER_CHANGED).unwrap_or("{}"),
+        ))
+    }
+
+    /// An event from its parts; `kind` is the CloudEvents type, `changed` JSON text.
+    pub fn new(
+        sequence: u64,
+        subject: &str,
+        id: &str,
+        kind: &str,
+        occurred_at: &str,
+        changed: &str,
+    ) -> Self {
+        Self {
+            sequence,
+            subject: subject.into(),
+            id: id.into(),
+            name: client_name(kind).into(),
+            occurred_at: occurred_at.into(),
+            changed: changed.into(),
+            parsed: OnceLock::new(),
+        }
+    }
+
+    /// What changed. Parsed when the first subscriber asks, once for all of them.
+    pub fn changed(&self) -> &Map<String, Value> {
+        self.parsed
+            .get_or_init(|| match serde_json::from_str(&self.changed) {
+                Ok(Value::Object(map)) => map,
+                _ => {
+                    tracing::error!(event = %self.id, subject = %self.subject,
+                        "the header {HEADER_CHANGED} is not a JSON object");
+                    Map::new()
+                }
+            })
+    }
+
+    /// Whether one of the filters lets it through.
+    pub fn passes(&self, filters: &[Filter]) -> bool {
+        filters.iter().any(|filter| filter.matches(&self.subject))
+    }
+
+    /// About how much memory it holds, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        // The parsed form weighs about as much as its text again.
+        size_of::<Self>()
+            + self.subject.len()
+            + self.id.len()
+            + self.name.len()
+            + self.occurred_at.len()
+            + 2 * self.changed.len()
+    }
+}
+
+/// `app.job.stateChanged.v1` → `JOB_STATE_CHANGED`: entity and verb in upper snake.
+fn client_name(kind: &str) -> String {
+    let mut parts: Vec<&str> = kind.split('.').collect();
+    let versioned = parts.last().is_some_and(|last| {
+        last.strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    });
+    if versioned {
+        parts.pop();
+    }
+    // The first part names the application.
+    let own = if parts.len() > 1 { &parts[1..] } else { &parts[..] };
+    let mut name = String::with_capacity(kind.len() + 4);
+    for part in own {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        for (at, c) in part.chars().enumerate() {
+            if c.is_ascii_uppercase() && at > 0 {
+                name.push('_');
+            }
+            name.push(c.to_ascii_uppercase());
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_become_names_for_clients() {
+        for (kind, name) in [
+            ("app.task.stateChanged.v1", "TASK_STATE_CHANGED"),
+            ("app.room.ended.v12", "ROOM_ENDED"),
+            ("app.room.ended", "ROOM_ENDED"),
+            ("app.room.minutesReady.v1", "ROOM_MINUTES_READY"),
+            ("plain", "PLAIN"),
+        ] {
+            assert_eq!(client_name(kind), name);
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_type_is_no_event() {
+        assert!(Event::read(1, "app.x", None).is_none());
+        assert!(Event::read(1, "app.x", Some(&HeaderMap::new())).is_none());
+    }
+
+    #[test]
+    fn a_broken_payload_is_an_empty_one() {
+        let event = Event::new(1, "app.x", "id", "app.x.y.v1", "", "[1");
+        assert!(event.changed().is_empty());
+    }
+}

@@ -1,0 +1,26 @@
+//! `moim nats apply` and `moim nats status`: streams and consumers.
+
+use crate::setting::Settings;
+use anyhow::Result;
+use platform::{bus::Bus, config, topology};
+use std::io::Write;
+
+/// What to do with the topology.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Create or update the streams and consumers of nats/
+    Apply,
+    /// Show what they hold now
+    Status,
+}
+
+/// Applies or shows.
+pub(crate) async fn run(command: Command) -> Result<()> {
+    let bus = Bus::connect(&config::Nats::from(&Settings::load()?)?).await?;
+    match command {
+        Command::Apply => topology::apply(&bus).await?,
+        Command::Status => {}
+    }
+    write!(std::io::stdout(), "{}", topology::status(&bus).await?)?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `moim router`: the federation router alone.
+
+use crate::{command::subgraph::announce, serve, setting::Settings};
+use anyhow::{Context, Result};
+use platform::{
+    config::{self, Env, Source},
+    shutdown::Shutdown,
+    signature, telemetry,
+};
+use router::Router;
+use std::{fs, path::PathBuf};
+
+/// Arguments of `moim router`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The composed supergraph (SDL)
+    #[arg(long, value_name = "FILE")]
+    supergraph: PathBuf,
+    /// The router's configuration (YAML); each setting has a default
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Serves until the process is told to end.
+///
+/// With a bare supergraph it needs nothing else. It signs its requests if `MOIM_SIGNATURE_KEY` is set, and feeds
+/// `@eventSource` subscriptions if `MOIM_NATS_URL` is.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    telemetry::init(&telemetry::Log::from(&Env)?)?;
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+    };
+    let supergraph = read(&arguments.supergraph)?;
+    let configuration = match &arguments.config {
+        Some(path) => router::Config::parse(&read(path)?)
+            .with_context(|| format!("{} can't be used", path.display()))?,
+        None => router::Config::default(),
+    };
+    let settings = Settings::load()?;
+    let shutdown = Shutdown::default();
+    shutdown.on_signal()?;
+    let listener = serve::bind(crate::setting::listen(Some(&configuration.listen))?).await?;
+    let mut builder = Router::builder(supergraph, configuration);
+    if settings.get("MOIM_SIGNATURE_KEY").is_some() {
+        builder = builder.keys(signature::Keys::from(&config::Keys::from(&settings)?));
+    }
+    if settings.get("MOIM_NATS_URL").is_some() {
+        builder = builder.events(&config::Nats::from(&settings)?);
+    }
+    let router = builder.build().await?;
+    announce("router", &listener)?;
+    serve::run(listener, router.routes(), &shutdown).await?;
+    shutdown.finish().await;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `moim subgraph NAME`: one subgraph's HTTP server.
+
+use crate::{
+    serve,
+    service::{Name, Service, Shared},
+    setting::{self, Settings},
+};
+use anyhow::Result;
+use platform::{
+    config::{Env, Source},
+    shutdown::Shutdown,
+    subgraph::{Http, HttpOptions},
+    telemetry,
+};
+use std::sync::Arc;
+
+/// Where a subgraph listens unless told otherwise, as in `supergraph.yaml`.
+fn address(name: Name) -> &'static str {
+    match name {
+        Name::User => "127.0.0.1:4101",
+        Name::Meeting => "127.0.0.1:4102",
+        Name::Transcript => "127.0.0.1:4103",
+    }
+}
+
+/// Arguments of `moim subgraph`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Name of the subgraph
+    name: Name,
+}
+
+/// Serves until the process is told to end.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    telemetry::init(&telemetry::Log::from(&Env)?)?;
+    let settings = Settings::load()?;
+    let shutdown = Shutdown::default();
+    shutdown.on_signal()?;
+    let listener = serve::bind(setting::listen(Some(address(arguments.name)))?).await?;
+    let shared = Shared::connect(&settings).await?;
+    set_peers(&shared, &settings)?;
+    let service = Service::start(arguments.name, &shared, &settings).await?;
+    let routes = service.endpoint.routes().merge(service.routes.clone()).merge(service.health.routes());
+    announce(arguments.name.as_str(), &listener)?;
+    serve::run(listener, routes, &shutdown).await?;
+    shutdown.finish().await;
+    Ok(())
+}
+
+/// Ways to the other subgraphs over HTTP: `MOIM_<NAME>_URL`, else where they listen by default.
+pub(crate) fn set_peers(shared: &Shared, source: &dyn Source) -> Result<()> {
+    for name in Name::ALL {
+        let variable = format!("MOIM_{}_URL", name.as_str().to_uppercase());
+        let url = source.get(&variable);
+        let url = url.unwrap_or_else(|| format!("http://{}/graphql", address(name)));
+        shared.peers.set(name.as_str(), Arc::new(Http::new(&url, HttpOptions::default())?));
+    }
+    Ok(())
+}
+
+/// Says on standard output where a role listens.
+pub(crate) fn announce(role: &str, listener: &tokio::net::TcpListener) -> Result<()> {
+    use std::io::Write;
+    let address = listener.local_addr()?;
+    writeln!(std::io::stdout(), "{role} listens on http://{address}/graphql")?;
+    Ok(())
+}

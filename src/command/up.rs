@@ -1,0 +1,126 @@
+//! `moim up`: everything on this machine.
+
+use crate::{
+    demo, serve,
+    service::{Name, Service, Shared},
+    setting::{self, KeyFolder, Settings},
+};
+use anyhow::{Context, Result};
+use platform::{
+    config::{self, Env, Source, Values},
+    shutdown::Shutdown,
+    telemetry, topology,
+};
+use router::Router;
+use std::{io::Write, net::SocketAddr, path::Path};
+
+/// The supergraph of this version, composed at build time (`make schema`).
+const SUPERGRAPH: &str = include_str!("../../schema/supergraph.graphql");
+
+/// Arguments of `moim up`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Don't load demo data
+    #[arg(long)]
+    no_demo: bool,
+}
+
+/// Starts everything, prints where it is, and stops all of it when the process is told to end.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    telemetry::init(&telemetry::Log::from(&Env)?)?;
+    let data = setting::data_folder()?;
+    let keys = KeyFolder::of(&data);
+    keys.fill()?;
+    let listener = serve::bind(setting::listen(None)?).await?;
+    let address = listener.local_addr()?;
+    let shutdown = Shutdown::default();
+    shutdown.on_signal()?;
+
+    let stack = stack::Stack::start(&stack::Options::from_env(&data)).await?;
+    let result = serve_all(&arguments, &data, &stack, keys.values(), listener, address, &shutdown);
+    let result = result.await;
+    shutdown.finish().await;
+    stack.stop().await;
+    result
+}
+
+/// Runs on servers that are up.
+async fn serve_all(
+    arguments: &Arguments,
+    data: &Path,
+    stack: &stack::Stack,
+    keys: Values,
+    listener: tokio::net::TcpListener,
+    address: SocketAddr,
+    shutdown: &Shutdown,
+) -> Result<()> {
+    let base = format!("http://{address}");
+    let settings = Settings::with(
+        data,
+        keys.with("MOIM_POSTGRES_URL", stack.postgres_url())
+            .with("MOIM_REDIS_URL", stack.redis_url())
+            .with("MOIM_NATS_URL", stack.nats_url())
+            .with("MOIM_MEETING_UPLOAD_BASE_URL", &base),
+    );
+    tokio::task::spawn_blocking(speech::weights::model).await??;
+    let shared = Shared::connect(&settings).await?;
+    topology::apply(&shared.bus).await.context("the NATS topology can't be applied")?;
+    let mut services = Vec::new();
+    for name in Name::ALL {
+        shared.migrate(name).await?;
+        let service = Service::start(name, &shared, &settings).await?;
+        shared.peers.set(name.as_str(), service.endpoint.clone());
+        services.push((name, service));
+    }
+    let mut routes = axum::Router::new();
+    let mut builder = Router::builder(SUPERGRAPH.to_owned(), router_config(&base)?)
+        .keys(shared.keys.clone())
+        .events(&config::Nats::from(&settings)?);
+    for (name, service) in &services {
+        builder = builder.transport(name.as_str(), service.endpoint.clone());
+        routes = routes.merge(service.routes.clone());
+    }
+    let router = builder.build().await?;
+    for (_, service) in &services {
+        service.work(shutdown);
+    }
+    let serving = tokio::spawn({
+        let (routes, shutdown) = (routes.merge(router.routes()), shutdown.clone());
+        async move { serve::run(listener, routes, &shutdown).await }
+    });
+    let with_demo = !arguments.no_demo && setting::switch("MOIM_DEMO", true)?;
+    if with_demo {
+        demo::load(&base).await.context("the demo data can't be loaded")?;
+    }
+    welcome(&base, with_demo)?;
+    serving.await?
+}
+
+/// The router's configuration: `MOIM_ROUTER_CONFIG` names a file, else tokens of our own user service.
+fn router_config(base: &str) -> Result<router::Config> {
+    if let Some(path) = Env.get("MOIM_ROUTER_CONFIG") {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {path}"))?;
+        return router::Config::parse(&text).with_context(|| format!("{path} can't be used"));
+    }
+    let text = format!(
+        "authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
+         jwks:\n        url: {base}/.well-known/jwks.json\n"
+    );
+    Ok(router::Config::parse(&text)?)
+}
+
+/// Says where everything is and what to try.
+fn welcome(base: &str, with_demo: bool) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "\n  Moim is up. Ctrl-C stops all of it.\n")?;
+    writeln!(out, "  GraphQL endpoint   {base}/graphql")?;
+    writeln!(out, "  Explorer           {base}/graphiql/")?;
+    if with_demo {
+        writeln!(out, "  Demo login         {}   {}", demo::EMAIL, demo::PASSWORD)?;
+        writeln!(out, "\n  To try in the explorer: the tabs hold the main job. Log in with the first one, put the")?;
+        writeln!(out, "  accessToken into the headers pane, then subscribe to the meeting that is in progress,")?;
+        writeln!(out, "  upload a recording (README.md shows the curl command) and end the meeting.")?;
+    }
+    writeln!(out)?;
+    Ok(())
+}

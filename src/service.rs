@@ -1,0 +1,175 @@
+//! The services of this installation, and how each is put together.
+
+use anyhow::{Context, Result};
+use axum::Router;
+use platform::{
+    bus::Bus,
+    cache::Cache,
+    config::{self, Source},
+    database, health,
+    kernel::Kernel,
+    object::Objects,
+    outbox::Outbox,
+    shutdown::Shutdown,
+    signature,
+    subgraph::{Endpoint, Peers},
+};
+use sqlx::migrate::Migrator;
+use std::{str::FromStr, sync::Arc};
+
+/// A service's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    User,
+    Meeting,
+    Transcript,
+}
+
+impl Name {
+    /// All services, in the order in which they start.
+    pub(crate) const ALL: [Self; 3] = [Self::User, Self::Meeting, Self::Transcript];
+
+    /// The name as in `supergraph.yaml`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User => user::NAME,
+            Self::Meeting => meeting::NAME,
+            Self::Transcript => transcript::NAME,
+        }
+    }
+
+    /// The subgraph's SDL; needs no server.
+    pub(crate) fn sdl(self) -> String {
+        match self {
+            Self::User => user::sdl(),
+            Self::Meeting => meeting::sdl(),
+            Self::Transcript => transcript::sdl(),
+        }
+    }
+
+    fn migrator(self) -> &'static Migrator {
+        match self {
+            Self::User => user::migrator(),
+            Self::Meeting => meeting::migrator(),
+            Self::Transcript => transcript::migrator(),
+        }
+    }
+}
+
+impl FromStr for Name {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let names = Self::ALL.map(Self::as_str);
+        let at = names.iter().position(|name| *name == text);
+        at.map(|at| Self::ALL[at])
+            .with_context(|| format!("no service is called {text}; there are {}", names.join(", ")))
+    }
+}
+
+/// What the services of one process share.
+pub(crate) struct Shared {
+    pub(crate) bus: Bus,
+    pub(crate) cache: Cache,
+    pub(crate) objects: Objects,
+    pub(crate) keys: signature::Keys,
+    pub(crate) peers: Peers,
+    postgres: config::Postgres,
+}
+
+impl Shared {
+    /// Connects to the servers that the settings name.
+    ///
+    /// # Errors
+    /// When a setting is missing or a server can't be reached.
+    pub(crate) async fn connect(source: &dyn Source) -> Result<Self> {
+        let nats = config::Nats::from(source)?;
+        Ok(Self {
+            bus: Bus::connect(&nats).await.context("NATS can't be reached (MOIM_NATS_URL)")?,
+            cache: Cache::connect(&config::Redis::from(source)?).await?,
+            objects: Objects::open(&config::Objects::from(source)?)?,
+            keys: signature::Keys::from(&config::Keys::from(source)?),
+            peers: Peers::default(),
+            postgres: config::Postgres::from(source)?,
+        })
+    }
+
+    /// Migrates one service's database, which is created when it is missing.
+    pub(crate) async fn migrate(&self, name: Name) -> Result<()> {
+        migrate(&self.postgres, name).await
+    }
+
+    /// What one service is given.
+    async fn kernel(&self, name: Name) -> Result<Kernel> {
+        let pool = database::connect(&self.postgres, name.as_str())
+            .await
+            .with_context(|| format!("the database of {} can't be reached", name.as_str()))?;
+        Ok(Kernel {
+            service: name.as_str(),
+            pool,
+            bus: self.bus.clone(),
+            cache: self.cache.clone(),
+            objects: self.objects.clone(),
+            keys: self.keys.clone(),
+            peers: self.peers.clone(),
+            outbox: Outbox::new(),
+            health: health::Registry::default(),
+        })
+    }
+}
+
+/// Migrates one service's database, which is created when it is missing.
+///
+/// # Errors
+/// When Postgres can't be reached or a migration fails.
+pub(crate) async fn migrate(postgres: &config::Postgres, name: Name) -> Result<()> {
+    let pool = database::connect(postgres, name.as_str())
+        .await
+        .context("Postgres can't be reached (MOIM_POSTGRES_URL)")?;
+    database::migrate(&pool, name.migrator())
+        .await
+        .with_context(|| format!("the database of {} can't be migrated", name.as_str()))?;
+    pool.close().await;
+    Ok(())
+}
+
+/// A service that was put together: its parts, whatever its domain.
+pub(crate) struct Service {
+    /// Answers GraphQL requests that are signed.
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Public paths beside GraphQL.
+    pub(crate) routes: Router,
+    /// What it needs to be ready.
+    pub(crate) health: health::Registry,
+    work: Box<dyn Fn(&Shutdown) + Send + Sync>,
+}
+
+impl Service {
+    /// Puts a service together.
+    ///
+    /// # Errors
+    /// When a setting is wrong or its database can't be reached.
+    pub(crate) async fn start(name: Name, shared: &Shared, source: &dyn Source) -> Result<Self> {
+        let kernel = shared.kernel(name).await?;
+        let health = kernel.health.clone();
+        macro_rules! parts {
+            ($domain:ident) => {{
+                let config = $domain::Config::from(source)?;
+                let service = $domain::Service::new(kernel, config).await?;
+                let (endpoint, routes) = (service.endpoint(), service.routes());
+                let work = Box::new(move |shutdown: &Shutdown| service.work(shutdown));
+                Self { endpoint, routes, health, work }
+            }};
+        }
+        Ok(match name {
+            Name::User => parts!(user),
+            Name::Meeting => parts!(meeting),
+            Name::Transcript => parts!(transcript),
+        })
+    }
+
+    /// Starts its relay, event consumers and job workers.
+    pub(crate) fn work(&self, shutdown: &Shutdown) {
+        (self.work)(shutdown);
+    }
+}

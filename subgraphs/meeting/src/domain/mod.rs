@@ -1,0 +1,9 @@
+//! Pure rules of meetings: no I/O, no clock, no database.
+
+pub mod media;
+pub mod plan;
+pub mod refusal;
+pub mod role;
+pub mod signature;
+pub mod status;
+pub mod template;

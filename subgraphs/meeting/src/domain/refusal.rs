@@ -1,0 +1,111 @@
+//! What the user can mend, with the stable code that clients branch on.
+
+use thiserror::Error;
+
+use super::{media::MAX_RECORDING_BYTES, plan, status::Status};
+
+/// Why a mutation is refused; the texts are shown to the person who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No such meeting, or one the viewer doesn't take part in: never told apart.
+    #[error("there is no such meeting")]
+    MeetingNotFound,
+    /// The viewer takes part, but isn't the host.
+    #[error("only the host of the meeting may do this")]
+    NotHost,
+    /// The meeting's status doesn't allow this step.
+    #[error("a meeting that is {from} cannot {step}")]
+    IllegalStatus {
+        /// The status now.
+        from: Status,
+        /// What was asked for, as a verb.
+        step: &'static str,
+    },
+    /// The meeting has ended with another recording.
+    #[error("the meeting has already ended with another recording")]
+    OtherRecording,
+    /// Empty, too long, or several lines.
+    #[error("the title needs 1 to {} characters on one line", plan::MAX_TITLE_CHARS)]
+    InvalidTitle,
+    /// Too long.
+    #[error("the agenda may have at most {} bytes", plan::MAX_AGENDA_BYTES)]
+    InvalidAgenda,
+    /// Neither Korean nor English.
+    #[error("the language must be \"ko\" or \"en\"")]
+    InvalidLanguage,
+    /// Not an account.
+    #[error("a participant is not a user of this system")]
+    UnknownParticipant,
+    /// More than a meeting holds.
+    #[error("a meeting may have at most {} participants", plan::MAX_PARTICIPANTS)]
+    TooManyParticipants,
+    /// No template has this id.
+    #[error("there is no such template")]
+    TemplateNotFound,
+    /// The key for repeating a request safely is malformed.
+    #[error("an idempotency key needs 1 to {} bytes", plan::MAX_IDEMPOTENCY_KEY_BYTES)]
+    InvalidIdempotencyKey,
+    /// Somebody changed the meeting in between.
+    #[error("the meeting was changed by someone else; load it again")]
+    VersionConflict,
+    /// No such recording of this meeting.
+    #[error("the meeting has no such recording")]
+    RecordingNotFound,
+    /// Its file hasn't arrived.
+    #[error("the recording's file has not been uploaded yet")]
+    RecordingNotUploaded,
+    /// Beyond the bound.
+    #[error("a recording needs 1 to {MAX_RECORDING_BYTES} bytes")]
+    RecordingTooLarge,
+    /// Nothing to upload.
+    #[error("a recording needs at least 1 byte")]
+    RecordingEmpty,
+    /// Not sound as we decode it.
+    #[error("recordings are accepted as WAV, MP3, M4A, WebM, Ogg or FLAC")]
+    UnsupportedMediaType,
+}
+
+impl Refusal {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::MeetingNotFound => "MEETING_NOT_FOUND",
+            Self::NotHost => "NOT_HOST",
+            Self::IllegalStatus { .. } | Self::OtherRecording => "ILLEGAL_STATUS",
+            Self::InvalidTitle => "INVALID_TITLE",
+            Self::InvalidAgenda => "INVALID_AGENDA",
+            Self::InvalidLanguage => "INVALID_LANGUAGE",
+            Self::UnknownParticipant => "UNKNOWN_PARTICIPANT",
+            Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
+            Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
+            Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::VersionConflict => "VERSION_CONFLICT",
+            Self::RecordingNotFound => "RECORDING_NOT_FOUND",
+            Self::RecordingNotUploaded => "RECORDING_NOT_UPLOADED",
+            Self::RecordingTooLarge => "RECORDING_TOO_LARGE",
+            Self::RecordingEmpty => "RECORDING_EMPTY",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+        }
+    }
+
+    /// The input field to mend.
+    #[must_use]
+    pub fn field(self) -> Option<&'static str> {
+        match self {
+            Self::MeetingNotFound | Self::NotHost | Self::IllegalStatus { .. } => Some("meetingId"),
+            Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {
+                Some("recordingId")
+            }
+            Self::InvalidTitle => Some("title"),
+            Self::InvalidAgenda => Some("agenda"),
+            Self::InvalidLanguage => Some("language"),
+            Self::UnknownParticipant | Self::TooManyParticipants => Some("participantIds"),
+            Self::TemplateNotFound => Some("templateId"),
+            Self::InvalidIdempotencyKey => Some("idempotencyKey"),
+            Self::VersionConflict => Some("version"),
+            Self::RecordingTooLarge | Self::RecordingEmpty => Some("sizeBytes"),
+            Self::UnsupportedMediaType => Some("contentType"),
+        }
+    }
+}

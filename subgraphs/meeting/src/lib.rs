@@ -1,0 +1,1 @@
+//! The meeting subgraph: meetings, participants, recordings.

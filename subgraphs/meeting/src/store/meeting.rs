@@ -1,0 +1,155 @@
+//! Meetings.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::domain::status::Status;
+
+/// A meeting as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeetingRecord {
+    /// The meeting's id.
+    pub id: Uuid,
+    /// Its title.
+    pub title: String,
+    /// What it is to be about.
+    pub agenda: Option<String>,
+    /// Spoken language; `None`: to be detected.
+    pub language: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Who leads it.
+    pub host_id: Uuid,
+    /// Which template its minutes follow.
+    pub template_id: Uuid,
+    /// When it is planned.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// When it was started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The recording it ended with.
+    pub recording_id: Option<Uuid>,
+    /// Rises with every change.
+    pub version: i32,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What is written when a meeting is created.
+#[derive(Debug)]
+pub struct NewMeeting<'a> {
+    /// The meeting's id.
+    pub id: Uuid,
+    /// Its title.
+    pub title: &'a str,
+    /// What it is to be about.
+    pub agenda: Option<&'a str>,
+    /// Spoken language.
+    pub language: Option<&'a str>,
+    /// Who leads it.
+    pub host_id: Uuid,
+    /// Which template its minutes follow.
+    pub template_id: Uuid,
+    /// When it is planned.
+    pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// Writes a new meeting.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn insert(
+    conn: &mut PgConnection,
+    meeting: &NewMeeting<'_>,
+) -> Result<MeetingRecord, sqlx::Error> {
+    sqlx::query_as!(
+        MeetingRecord,
+        r#"INSERT INTO meetings (id, title, agenda, language, host_id, template_id, scheduled_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           RETURNING id, title, agenda, language, status AS "status: Status", host_id,
+                     template_id, scheduled_at, started_at, ended_at, recording_id, version,
+                     created_at"#,
+        meeting.id,
+        meeting.title,
+        meeting.agenda,
+        meeting.language,
+        meeting.host_id,
+        meeting.template_id,
+        meeting.scheduled_at,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Reads a meeting and locks it until the transaction ends.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<MeetingRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        MeetingRecord,
+        r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
+                  scheduled_at, started_at, ended_at, recording_id, version, created_at
+           FROM meetings WHERE id = $1 FOR UPDATE"#,
+        id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Writes what can change of a meeting, one version higher. Lock it first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn update(
+    conn: &mut PgConnection,
+    meeting: &MeetingRecord,
+) -> Result<MeetingRecord, sqlx::Error> {
+    sqlx::query_as!(
+        MeetingRecord,
+        r#"UPDATE meetings
+           SET title = $2, agenda = $3, language = $4, status = $5, scheduled_at = $6,
+               started_at = $7, ended_at = $8, recording_id = $9,
+               version = version + 1, updated_at = now()
+           WHERE id = $1
+           RETURNING id, title, agenda, language, status AS "status: Status", host_id,
+                     template_id, scheduled_at, started_at, ended_at, recording_id, version,
+                     created_at"#,
+        meeting.id,
+        meeting.title,
+        meeting.agenda,
+        meeting.language,
+        meeting.status.as_str(),
+        meeting.scheduled_at,
+        meeting.started_at,
+        meeting.ended_at,
+        meeting.recording_id,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The meetings with these ids; unknown ids are left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn by_ids(
+    pool: &PgPool,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, MeetingRecord>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        MeetingRecord,
+        r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
+                  scheduled_at, started_at, ended_at, recording_id, version, created_at
+           FROM meetings WHERE id = ANY($1)"#,
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|meeting| (meeting.id, meeting)).collect())
+}

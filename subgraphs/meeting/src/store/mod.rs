@@ -1,0 +1,7 @@
+//! SQL of the meeting service, and nothing else.
+
+mod column;
+pub mod idempotency;
+pub mod meeting;
+pub mod participant;
+pub mod recording;

@@ -1,0 +1,119 @@
+//! Who takes part in which meeting.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::domain::role::Role;
+
+/// Somebody who takes part in a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantRecord {
+    /// Who it is.
+    pub user_id: Uuid,
+    /// What they are there.
+    pub role: Role,
+}
+
+/// Writes the participants of a new meeting: the host, then the attendees in order.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn insert(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    host_id: Uuid,
+    attendees: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = std::iter::once(host_id).chain(attendees.iter().copied()).collect();
+    sqlx::query!(
+        "INSERT INTO participants (meeting_id, user_id, role, ordinal)
+         SELECT $1, user_id, CASE WHEN ordinal = 1 THEN 'HOST' ELSE 'ATTENDEE' END, ordinal - 1
+         FROM unnest($2::uuid[]) WITH ORDINALITY AS given (user_id, ordinal)",
+        meeting_id,
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The participants of these meetings, host first; a meeting that doesn't exist is left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn by_meetings(
+    pool: &PgPool,
+    meeting_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<ParticipantRecord>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT meeting_id, user_id, role AS "role: Role"
+           FROM participants WHERE meeting_id = ANY($1)
+           ORDER BY meeting_id, ordinal"#,
+        meeting_ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut found: HashMap<Uuid, Vec<ParticipantRecord>> = HashMap::new();
+    for row in rows {
+        let participant = ParticipantRecord { user_id: row.user_id, role: row.role };
+        found.entry(row.meeting_id).or_default().push(participant);
+    }
+    Ok(found)
+}
+
+/// What this user is in a meeting; `None` for outsiders.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn role_of(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<Role>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT role AS "role: Role" FROM participants WHERE meeting_id = $1 AND user_id = $2"#,
+        meeting_id,
+        user_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Everybody who takes part in a meeting, host first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn ids_of(conn: &mut PgConnection, meeting_id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT user_id FROM participants WHERE meeting_id = $1 ORDER BY ordinal",
+        meeting_id
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The meetings that a user takes part in, newest first, older than `after`, at most `limit`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn meetings_of(
+    pool: &PgPool,
+    user_id: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT meeting_id FROM participants
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR meeting_id < $2)
+         ORDER BY meeting_id DESC
+         LIMIT $3",
+        user_id,
+        after,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}

@@ -1,0 +1,4 @@
+//! The transcript subgraph: speech to text, segments, minutes.
+
+pub mod domain;
+pub mod store;

@@ -1,0 +1,7 @@
+//! SQL and nothing else. Lookups of many take `= ANY($1)`: one statement for a whole request.
+
+pub mod meeting;
+pub mod minutes;
+pub mod segment;
+pub mod task;
+pub mod transcript;

@@ -1,0 +1,4 @@
+//! Pure rules of accounts: no I/O, no clock, no database.
+
+pub mod account;
+pub mod session;

@@ -1,0 +1,1 @@
+//! The user subgraph: accounts, log-in, tokens.

@@ -1,0 +1,4 @@
+//! SQL of the user service, and nothing else.
+
+pub mod session;
+pub mod user;

@@ -1,0 +1,167 @@
+//! Accounts.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// An account as others may see it, plus the address that only its owner sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// The user's id.
+    pub id: Uuid,
+    /// Normalised email address.
+    pub email: String,
+    /// Display name.
+    pub name: String,
+    /// Language tag, `ko…` or `en…`.
+    pub locale: String,
+    /// IANA time zone.
+    pub time_zone: String,
+    /// Roles for the access token.
+    pub roles: Vec<String>,
+    /// Rises with every change.
+    pub version: i32,
+    /// When the account was opened.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What is written when somebody registers.
+#[derive(Debug)]
+pub struct NewUser<'a> {
+    /// The user's id.
+    pub id: Uuid,
+    /// Normalised email address.
+    pub email: &'a str,
+    /// Display name.
+    pub name: &'a str,
+    /// Language tag.
+    pub locale: &'a str,
+    /// IANA time zone.
+    pub time_zone: &'a str,
+    /// PHC string.
+    pub password_hash: &'a str,
+}
+
+/// Opens an account. `None` when the address is taken.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn insert(
+    conn: &mut PgConnection,
+    user: &NewUser<'_>,
+) -> Result<Option<UserRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        "INSERT INTO users (id, email, name, locale, time_zone, password_hash)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (email) DO NOTHING
+         RETURNING id, email, name, locale, time_zone, roles, version, created_at",
+        user.id,
+        user.email,
+        user.name,
+        user.locale,
+        user.time_zone,
+        user.password_hash,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Is there an account with this normalised address?
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn email_taken(pool: &PgPool, email: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM users WHERE email = $1) AS "taken!""#,
+        email
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The account's id and password hash by its normalised address.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn credentials(
+    pool: &PgPool,
+    email: &str,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    let row = sqlx::query!("SELECT id, password_hash FROM users WHERE email = $1", email)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.map(|row| (row.id, row.password_hash)))
+}
+
+/// The accounts with these ids; unknown ids are left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRecord>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        UserRecord,
+        "SELECT id, email, name, locale, time_zone, roles, version, created_at
+         FROM users WHERE id = ANY($1)",
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|user| (user.id, user)).collect())
+}
+
+/// Which of these ids belong to accounts.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn existing(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT id FROM users WHERE id = ANY($1)", ids)
+        .fetch_all(pool)
+        .await
+}
+
+/// Accounts whose name contains `text` (any case, composed or decomposed
+/// Hangul) or whose address is exactly `text`; by name, then id, after the
+/// account `after`, at most `limit`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn search(
+    pool: &PgPool,
+    text: &str,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<UserRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        r"SELECT id, email, name, locale, time_zone, roles, version, created_at
+          FROM users
+          WHERE (normalize(lower(name), NFD) LIKE '%' || normalize(lower($1), NFD) || '%'
+                 OR email = lower($2))
+            AND ($3::uuid IS NULL
+                 OR (name, id) > (SELECT name, id FROM users WHERE id = $3))
+          ORDER BY name, id
+          LIMIT $4",
+        escape_like(text),
+        text,
+        after,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Makes the wildcards of LIKE ordinary characters.
+fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '%' | '_') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

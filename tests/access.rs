@@ -1,0 +1,168 @@
+//! An outsider is refused on every path, with the answer that a meeting which doesn't exist gets.
+
+use crate::kit::{
+    SOON,
+    client::Client,
+    instance::Place,
+    sse::Stream,
+    story::{self, MEETING, MEETING_UPDATED, TASK_UPDATED, TRANSCRIPT_SEGMENTS},
+    websocket::Socket,
+};
+use serde_json::{Value, json};
+
+/// Mutations on a meeting, with what they want besides its id.
+const MUTATIONS: [(&str, &str, &str); 4] = [
+    ("startMeeting", "StartMeetingInput", "{}"),
+    ("endMeeting", "EndMeetingInput", "{}"),
+    ("cancelMeeting", "CancelMeetingInput", "{}"),
+    (
+        "requestRecordingUpload",
+        "RequestRecordingUploadInput",
+        r#"{ "contentType": "audio/wav", "sizeBytes": 10 }"#,
+    ),
+];
+
+async fn mutate(client: &Client, (name, input, extra): (&str, &str, &str), meeting: &str) -> Value {
+    let mut variables: Value = serde_json::from_str(extra).expect("JSON");
+    variables["meetingId"] = json!(meeting);
+    let query = format!(
+        "mutation ($input: {input}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
+    );
+    client.send(&query, json!({ "input": variables })).await.body
+}
+
+async fn refusal(client: &Client, query: &str, variables: Value) -> Value {
+    let mut stream = Stream::open(client, query, variables, None).await;
+    let event = stream.next(SOON).await.expect("an answer");
+    event.data["errors"][0]["extensions"]["code"].clone()
+}
+
+/// Given somebody's meeting with a task, when an outsider tries each path to it, then he gets the same answers as
+/// for a meeting that doesn't exist; and a participant gets in at once.
+#[tokio::test]
+async fn an_outsider_gets_the_answer_of_a_meeting_that_does_not_exist() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let (host, guest, outsider) = (
+        story::register(&moim.client(), "host").await,
+        story::register(&moim.client(), "guest").await,
+        story::register(&moim.client(), "outsider").await,
+    );
+    let meeting = story::started_meeting(&host.client, &[&guest.id]).await;
+    // Right away after creation, before any event can have arrived.
+    let seen = guest.client.send(MEETING, json!({ "id": meeting })).await.ok();
+    assert_eq!(seen.data("/meeting/title"), "Plans");
+    let recording = story::upload(&host.client, &meeting, "audio/wav", b"no audio".to_vec()).await;
+    story::end_meeting(&host.client, &meeting, &recording).await;
+    let task = story::transcription_task(&guest.client, &meeting).await;
+    let nothing = uuid::Uuid::now_v7().to_string();
+    let client = &outsider.client;
+
+    for id in [&meeting, &nothing] {
+        let answer = client.send(MEETING, json!({ "id": id })).await.ok();
+        assert_eq!(answer.body["data"], json!({ "meeting": null }));
+        for mutation in MUTATIONS {
+            let answer = mutate(client, mutation, id).await;
+            let codes = &answer["data"][mutation.0]["userErrors"][0]["code"];
+            assert_eq!(codes, "MEETING_NOT_FOUND", "{} {answer}", mutation.0);
+        }
+        for query in [MEETING_UPDATED, TRANSCRIPT_SEGMENTS] {
+            assert_eq!(refusal(client, query, json!({ "meetingId": id })).await, "NOT_FOUND");
+        }
+        let mut socket = Socket::open(&moim.base, client.token.as_deref().expect("token")).await;
+        socket.subscribe("1", MEETING_UPDATED, json!({ "meetingId": id })).await;
+        let message = socket.next(SOON).await.expect("an answer");
+        assert_eq!(message["payload"][0]["extensions"]["code"], "NOT_FOUND", "{message}");
+    }
+    for id in [&task, &nothing] {
+        let query = "query ($id: ID!) { transcriptTask(id: $id) { id status } }";
+        let answer = client.send(query, json!({ "id": id })).await.ok();
+        assert_eq!(answer.body["data"], json!({ "transcriptTask": null }));
+        assert_eq!(refusal(client, TASK_UPDATED, json!({ "taskId": id })).await, "NOT_FOUND");
+        for name in ["retryTranscriptTask", "cancelTranscriptTask"] {
+            let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
+            let query = format!(
+                "mutation ($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}"
+            );
+            let answer = client.send(&query, json!({ "input": { "taskId": id } })).await;
+            assert_eq!(answer.user_error_codes(), ["TASK_NOT_FOUND"], "{name}");
+        }
+    }
+    let mine = client.send("{ meetings(first: 20) { nodes { id } } }", Value::Null).await.ok();
+    assert_eq!(mine.data("/meetings/nodes"), &json!([]));
+}
+
+/// Given no token, an expired or forged one, or one of another issuer, when anything is asked, then it is refused.
+#[tokio::test]
+async fn a_missing_or_bad_token_is_refused() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let client = moim.client();
+
+    let answer = client.send("{ me { id } }", Value::Null).await;
+    assert_eq!(answer.error_code(), Some("UNAUTHENTICATED"));
+    let refused = refusal(&client, MEETING_UPDATED, json!({ "meetingId": "x" })).await;
+    assert_eq!(refused, "UNAUTHENTICATED");
+
+    let elsewhere = Place::new();
+    let other = elsewhere.up().await;
+    let stranger = story::register(&other.client(), "stranger").await;
+    let foreign = stranger.client.token.clone().expect("token");
+    let good = story::register(&client, "somebody").await.client.token.expect("token");
+    let (head, signature) = good.rsplit_once('.').expect("a JWT");
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    for token in ["rubbish", &foreign, &forged] {
+        let answer = client.with_token(token).send("{ me { id } }", Value::Null).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert_eq!(answer.error_code(), Some("UNAUTHENTICATED"));
+    }
+    let mut socket = Socket::connect(&moim.base).await;
+    let payload = json!({ "authorization": format!("Bearer {forged}") });
+    socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+    let end = socket.next(SOON).await.expect("a close frame");
+    assert_eq!(end["close"], 4401, "{end}");
+}
+
+/// Given tokens that live three seconds, when one has expired, then requests get 401 and a running stream ends.
+#[tokio::test]
+async fn an_expired_token_ends_requests_and_streams() {
+    let mut place = Place::new();
+    place.set("MOIM_USER_ACCESS_TOKEN_SECONDS", "3");
+    let moim = place.up().await;
+    let host = story::register(&moim.client(), "host").await;
+    let meeting = story::started_meeting(&host.client, &[]).await;
+    let variables = json!({ "meetingId": meeting });
+    let mut stream = Stream::open(&host.client, MEETING_UPDATED, variables, None).await;
+    stream.next_data(SOON).await;
+
+    let (mut last, mut ended) = (Value::Null, false);
+    while let Some(event) = stream.next(SOON).await {
+        ended = event.kind == "complete";
+        if !ended {
+            last = event.data;
+        }
+    }
+
+    assert!(ended, "the stream is completed");
+    assert_eq!(last["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{last}");
+    let answer = host.client.send("{ me { id } }", Value::Null).await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (401, Some("UNAUTHENTICATED")));
+}
+
+/// Given a subgraph's own address, when somebody goes around the router, then the subgraph refuses.
+#[tokio::test]
+async fn a_subgraph_refuses_requests_that_the_router_did_not_sign() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let subgraph = place.start(&["subgraph", "meeting"]).await;
+    let host = story::register(&moim.client(), "host").await;
+    let meeting = story::started_meeting(&host.client, &[]).await;
+    let entities = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
+    let representation = json!({ "r": [{ "__typename": "Meeting", "id": meeting }] });
+
+    let direct = host.client.at(&subgraph.base).send(entities, representation.clone()).await;
+    assert_eq!(direct.status, 403);
+    assert_eq!(direct.error_code(), Some("SUBGRAPH_UNTRUSTED_REQUEST"));
+    let public = host.client.send(entities, representation).await;
+    assert_eq!(public.error_code(), Some("GRAPHQL_VALIDATION_FAILED"), "{public:?}");
+}

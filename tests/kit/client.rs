@@ -1,0 +1,126 @@
+//! A GraphQL client over real sockets.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+
+/// An answer to a GraphQL request over HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The value at a JSON pointer below `data`; fails the test when there is none.
+    pub(crate) fn data(&self, pointer: &str) -> &Value {
+        self.body["data"]
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.body))
+    }
+
+    /// The string at a JSON pointer below `data`.
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        self.data(pointer)
+            .as_str()
+            .unwrap_or_else(|| panic!("{pointer} is no string in {}", self.body))
+            .to_owned()
+    }
+
+    /// `extensions.code` of the first error.
+    pub(crate) fn error_code(&self) -> Option<&str> {
+        self.body.pointer("/errors/0/extensions/code")?.as_str()
+    }
+
+    /// Codes of the `userErrors` of the one mutation in the request.
+    pub(crate) fn user_error_codes(&self) -> Vec<&str> {
+        let payload = self.body["data"].as_object().and_then(|data| data.values().next());
+        payload
+            .and_then(|payload| payload["userErrors"].as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|error| error["code"].as_str())
+            .collect()
+    }
+
+    /// Fails the test if there are errors of either kind.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert!(self.body.get("errors").is_none(), "errors in {}", self.body);
+        assert!(self.user_error_codes().is_empty(), "user errors in {}", self.body);
+        self
+    }
+}
+
+/// A client of one endpoint, with or without a token.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+    pub(crate) base: String,
+    pub(crate) token: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(base: &str) -> Self {
+        Self {
+            http: HttpClient::builder(TokioExecutor::new()).build_http(),
+            base: base.to_owned(),
+            token: None,
+        }
+    }
+
+    /// The same client with a bearer token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same client and token at another address.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    /// Sends a GraphQL request by POST.
+    pub(crate) async fn send(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        self.post_raw("/graphql", "application/json", body.into_bytes()).await
+    }
+
+    /// Sends any body by POST.
+    pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let mut request = Request::post(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, content_type);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.request(request.body(Full::from(body)).expect("request")).await
+    }
+
+    /// Gets a path, as JSON or `null` when the body is none.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(format!("{}{path}", self.base)).body(Full::default());
+        self.request(request.expect("request")).await
+    }
+
+    /// Uploads a body to an absolute URL with PUT.
+    pub(crate) async fn put(&self, url: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(url)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Full::from(body));
+        self.request(request.expect("request")).await
+    }
+
+    async fn request(&self, request: Request<Full<Bytes>>) -> Answer {
+        let what = format!("{} {}", request.method(), request.uri());
+        let response = self.http.request(request).await.unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("body").to_bytes();
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+}

@@ -1,0 +1,111 @@
+//! A running `moim` process with databases, keys, streams and a data folder of its own.
+
+use super::client::Client;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+/// How long a role may take until it listens.
+const START: Duration = Duration::from_secs(90);
+
+/// Where one test keeps its things: names that no other test has.
+pub(crate) struct Place {
+    data: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let prefix = format!("e{}", &id[20..]);
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = BTreeMap::from([
+            set("MOIM_DATA_DIR", &data.path().display().to_string()),
+            set("MOIM_NATS_PREFIX", &prefix),
+            set("MOIM_REDIS_PREFIX", &prefix),
+            set("MOIM_POSTGRES_DATABASE_PREFIX", &format!("{prefix}_")),
+            set("MOIM_LISTEN", "127.0.0.1:0"),
+            set("MOIM_DEMO", "false"),
+        ]);
+        Self { data, environment }
+    }
+
+    /// Sets a variable for every process started from here.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Starts `moim up`.
+    pub(crate) async fn up(&self) -> Instance {
+        self.start(&["up"]).await
+    }
+
+    /// Starts a role that prints the address it listens on.
+    pub(crate) async fn start(&self, arguments: &[&str]) -> Instance {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_moim"))
+            .args(arguments)
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("moim starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let base = tokio::time::timeout(START, listening(&mut lines))
+            .await
+            .unwrap_or_else(|_| panic!("moim {arguments:?} doesn't listen within {START:?}"));
+        let output = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Instance { child, base, _output: output }
+    }
+}
+
+/// Reads on until a line names the address.
+async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+    while let Some(line) = lines.next_line().await.expect("output") {
+        if let Some(at) = line.find("http://127.0.0.1:") {
+            let address = line[at..].split_whitespace().next().unwrap_or_default();
+            return address.trim_end_matches("/graphql").to_owned();
+        }
+    }
+    panic!("moim ended before it listened; its errors are above");
+}
+
+/// A running process, killed when dropped.
+pub(crate) struct Instance {
+    child: Child,
+    pub(crate) base: String,
+    _output: tokio::task::JoinHandle<()>,
+}
+
+impl Instance {
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// Kills the process as `kill -9` does, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("the process was there");
+    }
+
+    /// Asks the process to end as Ctrl-C does; true when it ended cleanly.
+    pub(crate) async fn stop(mut self) -> bool {
+        let id = self.child.id().expect("running").to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().await.expect("kill");
+        assert!(sent.success());
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        ended.expect("it ends within 30 s").expect("status").success()
+    }
+}

@@ -1,0 +1,36 @@
+//! What the tests share: a running Moim, a client, live streams, and waiting for conditions.
+
+pub(crate) mod client;
+pub(crate) mod instance;
+pub(crate) mod sse;
+pub(crate) mod story;
+pub(crate) mod websocket;
+
+use std::{future::Future, time::Duration};
+
+/// How long a test waits for something that takes no heavy work.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+/// How long a test waits for a transcription of the 44 s recording on a busy machine.
+pub(crate) const TRANSCRIBED: Duration = Duration::from_secs(240);
+/// Pause between two looks at a condition.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Waits until `look` gives something, or fails the test at the deadline.
+pub(crate) async fn eventually<T, F, R>(what: &str, deadline: Duration, mut look: F) -> T
+where
+    F: FnMut() -> R,
+    R: Future<Output = Option<T>>,
+{
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    match tokio::time::timeout(deadline, looking).await {
+        Ok(found) => found,
+        Err(_) => panic!("not within {deadline:?}: {what}"),
+    }
+}

@@ -1,0 +1,13 @@
+//! End-to-end tests: the binary as an operator starts it, seen through the router as a client sees it.
+//!
+//! Each test starts its own `moim up` on a free port, with its own databases, Redis keys, streams and data
+//! folder, on the servers that the test run shares.
+
+mod kit;
+
+mod access;
+mod bad_input;
+mod crash;
+mod live;
+mod main_job;
+mod transport;
