@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) objects: Objects,
     pub(crate) keys: signature::Keys,
     pub(crate) peers: Peers,
+    /// What this process needs, of all its services.
+    pub(crate) health: health::Registry,
     postgres: config::Postgres,
 }
 
@@ -90,6 +92,7 @@ impl Shared {
             objects: Objects::open(&config::Objects::from(source)?)?,
             keys: signature::Keys::from(&config::Keys::from(source)?),
             peers: Peers::default(),
+            health: health::Registry::default(),
             postgres: config::Postgres::from(source)?,
         })
     }
@@ -113,7 +116,7 @@ impl Shared {
             keys: self.keys.clone(),
             peers: self.peers.clone(),
             outbox: Outbox::new(),
-            health: health::Registry::default(),
+            health: self.health.clone(),
         })
     }
 }
@@ -139,8 +142,6 @@ pub(crate) struct Service {
     pub(crate) endpoint: Arc<Endpoint>,
     /// Public paths beside GraphQL.
     pub(crate) routes: Router,
-    /// What it needs to be ready.
-    pub(crate) health: health::Registry,
     work: Box<dyn Fn(&Shutdown) + Send + Sync>,
 }
 
@@ -151,14 +152,14 @@ impl Service {
     /// When a setting is wrong or its database can't be reached.
     pub(crate) async fn start(name: Name, shared: &Shared, source: &dyn Source) -> Result<Self> {
         let kernel = shared.kernel(name).await?;
-        let health = kernel.health.clone();
+        kernel.watch_health();
         macro_rules! parts {
             ($domain:ident) => {{
                 let config = $domain::Config::from(source)?;
                 let service = $domain::Service::new(kernel, config).await?;
                 let (endpoint, routes) = (service.endpoint(), service.routes());
                 let work = Box::new(move |shutdown: &Shutdown| service.work(shutdown));
-                Self { endpoint, routes, health, work }
+                Self { endpoint, routes, work }
             }};
         }
         Ok(match name {

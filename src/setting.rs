@@ -34,9 +34,11 @@ pub(crate) fn data_folder() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it is no address with a port.
-pub(crate) fn listen(default: Option<&str>) -> Result<SocketAddr> {
-    let text = Env.get("MOIM_LISTEN");
-    let text = text.as_deref().or(default).unwrap_or(LISTEN_DEFAULT);
+pub(crate) fn listen(default: Option<SocketAddr>) -> Result<SocketAddr> {
+    if let (None, Some(address)) = (Env.get("MOIM_LISTEN"), default) {
+        return Ok(address);
+    }
+    let text = Env.get("MOIM_LISTEN").unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
     text.parse().with_context(|| {
         format!("MOIM_LISTEN={text} is no address with a port, like {LISTEN_DEFAULT}")
     })

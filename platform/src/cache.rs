@@ -207,7 +207,9 @@ impl<T: Serialize + DeserializeOwned> Kind<T> {
                         looked.values.insert(id.clone(), value);
                         continue;
                     }
-                    Err(error) => tracing::warn!(kind = self.kind, %error, "cached value unreadable"),
+                    Err(error) => {
+                        tracing::warn!(kind = self.kind, %error, "cached value unreadable");
+                    }
                 },
             }
             looked.missing.push(id.clone());
@@ -245,3 +247,7 @@ struct Looked<K, T> {
     /// Of the missing ones, those that may be put there, with their keys.
     fillable: HashMap<K, String>,
 }
+
+#[cfg(test)]
+#[path = "cache_test.rs"]
+mod tests;

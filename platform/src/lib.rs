@@ -9,6 +9,9 @@
 //! | [`cache`], [`object`] | cache-aside in Redis, object storage |
 //! | [`membership`] | a service's own view of who belongs to a group |
 //! | [`page`] | Relay connections with keyset cursors |
+//! | [`database`] | a service's own database and its migrations |
+//! | [`event`], [`outbox`], [`relay`], [`inbox`], [`bus`], [`topology`] | events, told once the change is committed, handled once |
+//! | [`queue`], [`task`] | long work: jobs, their workers, and the state that everybody sees |
 //! | [`health`], [`telemetry`], [`shutdown`] | operations |
 //! | [`kernel`] | everything of the above that a service is handed |
 
@@ -17,6 +20,7 @@ pub mod config;
 pub mod error;
 pub mod health;
 pub mod identity;
+pub mod kernel;
 pub mod membership;
 pub mod object;
 pub mod page;
@@ -25,8 +29,15 @@ pub mod signature;
 pub mod subgraph;
 pub mod telemetry;
 
-// DATA: add your `pub mod` lines below this line (kernel is switched on when bus and outbox are there).
+// Data in motion and at rest.
+pub mod bus;
+pub mod database;
 pub mod event;
+pub mod inbox;
 pub mod outbox;
 pub mod queue;
+pub mod relay;
 pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod topology;

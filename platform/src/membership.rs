@@ -129,3 +129,7 @@ impl Membership {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "membership_test.rs"]
+mod tests;

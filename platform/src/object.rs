@@ -228,9 +228,7 @@ impl Objects {
 /// out of the folder.
 fn path(key: &str) -> Result<object_store::path::Path, ObjectError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let name = |name: &str| {
-        !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
-    };
+    let name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
     if key.len() > KEY_MAX_BYTES || !key.split('/').all(name) {
         return Err(ObjectError::InvalidKey(key.to_owned()));
     }

@@ -82,7 +82,8 @@ async fn an_abandoned_upload_leaves_nothing() {
     let upload = objects.clone();
     let task = tokio::spawn(async move { upload.put_stream("a", receiver, u64::MAX).await });
     // Given: a part of it is on the disk.
-    while !files(folder.path()).iter().any(|file| file.metadata().is_ok_and(|meta| meta.len() > 0)) {
+    while !files(folder.path()).iter().any(|file| file.metadata().is_ok_and(|meta| meta.len() > 0))
+    {
         tokio::task::yield_now().await;
     }
     // When the client goes away, then nothing of it stays.
@@ -118,7 +119,9 @@ async fn no_half_file_stays_when_an_object_is_missing() {
 #[test]
 fn keys_lead_nowhere_else() {
     let long = "a".repeat(KEY_MAX_BYTES + 1);
-    for key in ["", "/", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a b", "a#1", "a\\b", "é", &long] {
+    for key in
+        ["", "/", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a b", "a#1", "a\\b", "é", &long]
+    {
         assert!(matches!(path(key), Err(ObjectError::InvalidKey(_))), "{key}");
     }
     assert!(path("recordings/0198-x/part_1.webm").is_ok());

@@ -1,4 +1,6 @@
-use async_graphql::{EmptyMutation, EmptySubscription, Object, SDLExportOptions, Schema, SimpleObject};
+use async_graphql::{
+    EmptyMutation, EmptySubscription, Object, SDLExportOptions, Schema, SimpleObject,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -37,7 +39,8 @@ fn each_list_has_types_of_its_own_and_page_info_is_shared() {
     assert!(sdl.contains("type ThingConnection {"), "{sdl}");
     assert!(sdl.contains("type ThingEdge {"), "{sdl}");
     assert!(sdl.contains("type PageInfo @shareable {"), "{sdl}");
-    for described in ["One page of a list.", "One item of a list", "Where a page lies in its list."] {
+    for described in ["One page of a list.", "One item of a list", "Where a page lies in its list."]
+    {
         assert!(sdl.contains(described), "{described}: {sdl}");
     }
 }
@@ -49,7 +52,8 @@ async fn a_list_is_walked_to_its_end_page_by_page() {
     let (mut after, mut seen, mut pages) = (serde_json::Value::Null, Vec::new(), 0);
     loop {
         let variables = async_graphql::Variables::from_json(serde_json::json!({ "after": after }));
-        let answer = schema().execute(async_graphql::Request::new(query).variables(variables)).await;
+        let answer =
+            schema().execute(async_graphql::Request::new(query).variables(variables)).await;
         let things = &answer.data.into_json().unwrap()["things"];
         let nodes = things["nodes"].as_array().unwrap();
         seen.extend(nodes.iter().map(|node| node["number"].as_u64().unwrap()));

@@ -122,8 +122,7 @@ impl Keys {
         let timestamp = now_s.to_string();
         let mac = covered(&self.0.current, subgraph, &timestamp, &identity, body);
         let signature = format!("v1={}", Hex(&mac.finalize().into_bytes()));
-        for (name, value) in
-            [(IDENTITY, identity), (TIMESTAMP, timestamp), (SIGNATURE, signature)]
+        for (name, value) in [(IDENTITY, identity), (TIMESTAMP, timestamp), (SIGNATURE, signature)]
         {
             // All three are plain ASCII.
             if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
@@ -149,8 +148,7 @@ impl Keys {
             .strip_prefix("v1=")
             .and_then(unhex)
             .ok_or(SignatureError::Malformed(SIGNATURE))?;
-        let signed_s: u64 =
-            timestamp.parse().map_err(|_| SignatureError::Malformed(TIMESTAMP))?;
+        let signed_s: u64 = timestamp.parse().map_err(|_| SignatureError::Malformed(TIMESTAMP))?;
         let away_s = now_s.abs_diff(signed_s);
         if away_s > TOLERANCE_S {
             return Err(SignatureError::Stale(away_s));
@@ -162,9 +160,8 @@ impl Keys {
         if !fits(&self.0.current) && !self.0.previous.as_ref().is_some_and(fits) {
             return Err(SignatureError::Wrong);
         }
-        let json = URL_SAFE_NO_PAD
-            .decode(identity)
-            .map_err(|_| SignatureError::Malformed(IDENTITY))?;
+        let json =
+            URL_SAFE_NO_PAD.decode(identity).map_err(|_| SignatureError::Malformed(IDENTITY))?;
         serde_json::from_slice(&json).map_err(SignatureError::Identity)
     }
 }

@@ -74,3 +74,7 @@ impl TransportError {
         matches!(self, Self::Connect(_))
     }
 }
+
+#[cfg(test)]
+#[path = "subgraph_test.rs"]
+mod tests;

@@ -58,7 +58,11 @@ impl Log {
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
         let filter = source.get("MOIM_LOG").unwrap_or_else(|| FILTER_DEFAULT.to_owned());
         EnvFilter::try_new(&filter).map_err(|error| {
-            ConfigError::invalid("MOIM_LOG", error.to_string(), "give directives like info,sqlx=warn")
+            ConfigError::invalid(
+                "MOIM_LOG",
+                error.to_string(),
+                "give directives like info,sqlx=warn",
+            )
         })?;
         let format = crate::config::parsed(
             source,
@@ -75,16 +79,16 @@ impl Log {
 /// # Errors
 /// When the filter can't be read.
 pub fn init(log: &Log) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|error| ConfigError::invalid("MOIM_LOG", error.to_string(), "mend the directives"))?;
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
+        ConfigError::invalid("MOIM_LOG", error.to_string(), "mend the directives")
+    })?;
     let terminal = std::io::stderr().is_terminal();
     let json = match log.format {
         Format::Auto => !terminal,
         Format::Human => false,
         Format::Json => true,
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that something else in the process logs already: then that stays.
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).try_init()
@@ -140,8 +144,11 @@ impl TraceContext {
         let trace_id = hex(trace, 32)?;
         let span_id = u64::try_from(hex(span, 16)?).ok()?;
         let flags = u8::try_from(hex(flags, 2)?).ok()?;
-        (version != 0xff && trace_id != 0 && span_id != 0)
-            .then_some(Self { trace_id, span_id, flags })
+        (version != 0xff && trace_id != 0 && span_id != 0).then_some(Self {
+            trace_id,
+            span_id,
+            flags,
+        })
     }
 
     /// The trace that a request's headers name, or a new one.

@@ -30,7 +30,7 @@ pub(crate) use hive_router_query_planner::{
     ast::{
         operation::{OperationDefinition, SubgraphFetchOperation},
         selection_item::SelectionItem,
-        selection_set::{FieldSelection, SelectionSet},
+        selection_set::SelectionSet,
         value::Value as PlanValue,
     },
     planner::plan_nodes::{
@@ -46,9 +46,9 @@ use crate::{
 };
 
 /// Longest that one operation may be planned, in milliseconds.
-pub const PLAN_TIMEOUT_MS: u64 = 5_000;
+pub(crate) const PLAN_TIMEOUT_MS: u64 = 5_000;
 /// Most lexical tokens of a document.
-pub const MAX_DOCUMENT_TOKENS: usize = 20_000;
+pub(crate) const MAX_DOCUMENT_TOKENS: usize = 20_000;
 
 /// Why an operation cannot be planned.
 #[derive(Debug, thiserror::Error)]
@@ -205,7 +205,11 @@ impl Planner {
                     PlannerOverrideContext::default(),
                     &timeout,
                 )
-                .map(|plan| plan.node)
+                .map(|plan| {
+                    tracing::trace!(%plan, "planned");
+                    if std::env::var_os("PRINT_PLAN").is_some() { eprintln!("{plan}"); }
+                    plan.node
+                })
                 .map_err(|error| PlanError::Plan(error.to_string()))
         })
     }

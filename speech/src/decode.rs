@@ -21,7 +21,7 @@ use symphonia::core::meta::MetadataOptions;
 
 use crate::error::SpeechError;
 use resample::Resampler;
-use source::{Consumed, Counted};
+use source::{Access, Consumed, Counted};
 
 /// What comes out, and what the engine hears.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -61,10 +61,10 @@ impl Decoder {
             return Err(SpeechError::Empty);
         }
         let consumed = Arc::new(Consumed::new(bytes));
-        let source = Counted::new(file, consumed.clone());
-        let stream = MediaSourceStream::new(Box::new(source), Default::default());
-        let format = symphonia::default::get_probe()
-            .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+        // A cut file contradicts the lengths that it states, which some
+        // demuxers refuse; read as a stream without a known end it is fine.
+        let format = probe(path, &consumed, Access::Random)
+            .or_else(|error| probe(path, &consumed, Access::Stream).map_err(|_| error))
             .map_err(not_audio)?;
         let (track, codec, stated_ms) = open_track(format.as_ref())?;
         Ok(Self {
@@ -200,6 +200,18 @@ impl Decoder {
     }
 }
 
+fn probe(
+    path: &Path,
+    consumed: &Arc<Consumed>,
+    access: Access,
+) -> Result<Box<dyn FormatReader>, Error> {
+    consumed.restart();
+    let source = Counted::new(File::open(path)?, consumed.clone(), access);
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+    symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata)
+}
+
 fn not_audio(error: Error) -> SpeechError {
     match error {
         Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
@@ -221,11 +233,9 @@ fn open_track(format: &dyn FormatReader) -> Result<Track, SpeechError> {
         .as_ref()
         .and_then(|parameters| parameters.audio())
         .ok_or_else(|| SpeechError::NotAudio { reason: "no audio parameters".to_owned() })?;
-    let codec = codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|error| SpeechError::Unsupported {
-            codec: format!("{} ({error})", parameters.codec),
-        })?;
+    let codec = codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default()).map_err(
+        |error| SpeechError::Unsupported { codec: format!("{} ({error})", parameters.codec) },
+    )?;
     let stated_ms = track
         .time_base
         .zip(track.duration)

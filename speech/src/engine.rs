@@ -19,7 +19,7 @@ pub const SINK_EVENTS: usize = 64;
 pub struct Job {
     /// The recording, a local file.
     pub input: PathBuf,
-    /// Language as a two-letter tag (`ko`, `en`, …); `None` detects it.
+    /// Language tag (`ko`, `en`, `ko-KR`, …); `None` detects it.
     pub language: Option<String>,
     /// Where to begin, in milliseconds from the recording's start: the end of
     /// the last segment that an earlier attempt delivered, else 0.
@@ -30,11 +30,7 @@ impl Job {
     /// A whole recording, its language to be detected.
     #[must_use]
     pub fn new(input: impl Into<PathBuf>) -> Self {
-        Self {
-            input: input.into(),
-            language: None,
-            resume_from_ms: 0,
-        }
+        Self { input: input.into(), language: None, resume_from_ms: 0 }
     }
 
     /// The same job in a chosen language.

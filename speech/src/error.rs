@@ -95,10 +95,7 @@ pub enum SpeechError {
 impl SpeechError {
     /// An engine failure that another attempt may mend.
     pub(crate) fn engine(reason: impl fmt::Display) -> Self {
-        Self::Engine {
-            reason: reason.to_string(),
-            retryable: true,
-        }
+        Self::Engine { reason: reason.to_string(), retryable: true }
     }
 
     /// The stable code.

@@ -218,8 +218,7 @@ fn cached(
         let _ = fs::remove_dir_all(&work);
         fs::create_dir_all(&work).map_err(WeightsError::io(&work))?;
         let half_made = work.join("half-made");
-        let made = make(&half_made, &work, progress)
-            .and_then(|()| settle(&half_made, &target));
+        let made = make(&half_made, &work, progress).and_then(|()| settle(&half_made, &target));
         let _ = fs::remove_dir_all(&work);
         made?;
     }

@@ -21,6 +21,20 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Apply => topology::apply(&bus).await?,
         Command::Status => {}
     }
-    write!(std::io::stdout(), "{}", topology::status(&bus).await?)?;
+    for stream in topology::status(&bus).await? {
+        let limit = match stream.messages_max {
+            -1 => String::new(),
+            most => format!(" of {most}"),
+        };
+        let mut out = std::io::stdout();
+        writeln!(out, "{}: {}{limit} messages, {} bytes", stream.name, stream.messages, stream.bytes)?;
+        for consumer in stream.consumers {
+            writeln!(
+                out,
+                "  {}: {} waiting, {} unconfirmed, {} redelivered",
+                consumer.name, consumer.waiting, consumer.unconfirmed, consumer.redelivered
+            )?;
+        }
+    }
     Ok(())
 }

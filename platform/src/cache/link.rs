@@ -272,7 +272,11 @@ struct Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { start: Instant::now(), failures: AtomicU32::new(0), open_until_ms: AtomicU64::new(0) }
+        Self {
+            start: Instant::now(),
+            failures: AtomicU32::new(0),
+            open_until_ms: AtomicU64::new(0),
+        }
     }
 }
 

@@ -26,9 +26,8 @@ const RESPONSE_START_BYTES: usize = 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-type Execute = dyn Fn(async_graphql::Request) -> BoxFuture<'static, async_graphql::Response>
-    + Send
-    + Sync;
+type Execute =
+    dyn Fn(async_graphql::Request) -> BoxFuture<'static, async_graphql::Response> + Send + Sync;
 
 /// A schema that answers signed requests: as an HTTP service ([`Endpoint::routes`]) and as a
 /// [`Transport`] inside the process.
@@ -133,7 +132,7 @@ impl Inner {
                 return refusal(StatusCode::FORBIDDEN, Code::SUBGRAPH_UNTRUSTED_REQUEST, message);
             }
         };
-        let mut request: async_graphql::Request = match serde_json::from_slice(body) {
+        let mut request = match read(body) {
             Ok(request) => request,
             Err(error) => {
                 let message = format!("the body isn't a GraphQL request: {error}");
@@ -168,6 +167,14 @@ impl Inner {
             }
         }
     }
+}
+
+fn read(body: &[u8]) -> Result<async_graphql::Request, serde_json::Error> {
+    // Serde would also take a list for the fields of a struct.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(serde::de::Error::custom("it isn't an object"));
+    }
+    serde_json::from_slice(body)
 }
 
 /// Makes an error fit for clients: every one has a code, inner ones are logged and masked.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -112,8 +112,8 @@ impl Peers {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout(PEER_TIMEOUT_MS)),
         };
-        let response = response
-            .map_err(|source| PeerError::Transport { peer: to.to_owned(), source })?;
+        let response =
+            response.map_err(|source| PeerError::Transport { peer: to.to_owned(), source })?;
         if response.status() != StatusCode::OK {
             return Err(PeerError::Status { peer: to.to_owned(), status: response.status() });
         }
@@ -122,16 +122,17 @@ impl Peers {
 }
 
 fn signed(keys: &Keys, to: &str, identity: &Identity, body: Bytes) -> Request {
-    let mut request = Request::new(body.clone());
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    keys.sign(to, identity, &body, &mut headers);
+    if let Some(trace) = telemetry::current() {
+        trace.child().inject(&mut headers);
+    }
+    let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = http::Uri::from_static("/graphql");
+    *request.headers_mut() = headers;
     request.extensions_mut().insert(CallTimeout(Duration::from_millis(PEER_TIMEOUT_MS)));
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    keys.sign(to, identity, &body, headers);
-    if let Some(trace) = telemetry::current() {
-        trace.child().inject(headers);
-    }
     request
 }
 

@@ -186,7 +186,9 @@ fn classify(error: hyper_util::client::legacy::Error) -> TransportError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(this) = cause {
         let closed = match this.downcast_ref::<hyper::Error>() {
-            Some(hyper) => hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed(),
+            Some(hyper) => {
+                hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed()
+            }
             None => this.downcast_ref::<std::io::Error>().is_some(),
         };
         if closed {

@@ -18,17 +18,17 @@ pub const HEADER_ID: &str = "Nats-Msg-Id";
 
 /// One event, shared by all its subscribers.
 #[derive(Debug)]
-pub struct Event {
+pub(super) struct Event {
     /// Its position in the stream.
-    pub sequence: u64,
+    pub(super) sequence: u64,
     /// Where it was published, with the prefix.
-    pub subject: Box<str>,
+    pub(super) subject: Box<str>,
     /// The id that removes duplicates; empty when the publisher gave none.
-    pub id: Box<str>,
+    pub(super) id: Box<str>,
     /// The name for clients, such as `ROOM_CHANGED`.
-    pub name: Box<str>,
+    pub(super) name: Box<str>,
     /// When it happened, RFC 3339.
-    pub occurred_at: Box<str>,
+    pub(super) occurred_at: Box<str>,
     changed: Box<str>,
     parsed: OnceLock<Map<String, Value>>,
 }
@@ -36,7 +36,7 @@ pub struct Event {
 impl Event {
     /// Reads an event from a message's headers; None when the message carries no
     /// event for the push plane.
-    pub fn read(sequence: u64, subject: &str, headers: Option<&HeaderMap>) -> Option<Self> {
+    pub(super) fn read(sequence: u64, subject: &str, headers: Option<&HeaderMap>) -> Option<Self> {
         let text = |name: &str| headers?.get(name).map(|value| value.as_str());
         let kind = text(HEADER_TYPE)?;
         Some(Self::new(
@@ -50,7 +50,7 @@ impl Event {
     }
 
     /// An event from its parts; `kind` is the CloudEvents type, `changed` JSON text.
-    pub fn new(
+    pub(super) fn new(
         sequence: u64,
         subject: &str,
         id: &str,
@@ -70,7 +70,7 @@ impl Event {
     }
 
     /// What changed. Parsed when the first subscriber asks, once for all of them.
-    pub fn changed(&self) -> &Map<String, Value> {
+    pub(super) fn changed(&self) -> &Map<String, Value> {
         self.parsed
             .get_or_init(|| match serde_json::from_str(&self.changed) {
                 Ok(Value::Object(map)) => map,
@@ -83,12 +83,12 @@ impl Event {
     }
 
     /// Whether one of the filters lets it through.
-    pub fn passes(&self, filters: &[Filter]) -> bool {
+    pub(super) fn passes(&self, filters: &[Filter]) -> bool {
         filters.iter().any(|filter| filter.matches(&self.subject))
     }
 
     /// About how much memory it holds, in bytes.
-    pub fn size_bytes(&self) -> usize {
+    pub(super) fn size_bytes(&self) -> usize {
         // The parsed form weighs about as much as its text again.
         size_of::<Self>()
             + self.subject.len()

@@ -21,7 +21,7 @@ use super::{
 
 /// Shared by the reader of the stream and all subscriptions. Cheap to clone.
 #[derive(Clone)]
-pub struct Hub {
+pub(super) struct Hub {
     shared: Arc<Shared>,
 }
 
@@ -46,6 +46,7 @@ struct Inner {
     index: Index,
     subscribers: HashMap<SubscriberId, Subscriber>,
     next_id: SubscriberId,
+    closed: bool,
     /// Kept between events, so that fanning out doesn't allocate.
     found: Vec<SubscriberId>,
 }
@@ -58,7 +59,7 @@ struct Subscriber {
 /// The stream couldn't be reached in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("live updates can't be reached at the moment")]
-pub struct Unavailable;
+pub(super) struct Unavailable;
 
 /// Why a subscriber can't go on from a cursor in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub(super) enum Behind {
 
 impl Hub {
     /// A hub over `log`. Nothing comes until [`super::tail::run`] runs for it.
-    pub fn new(log: Log, config: Config) -> Self {
+    pub(super) fn new(log: Log, config: Config) -> Self {
         let inner = Inner {
             epoch_ns: None,
             position: 0,
@@ -81,6 +82,7 @@ impl Hub {
             index: Index::default(),
             subscribers: HashMap::new(),
             next_id: 0,
+            closed: false,
             found: Vec::new(),
         };
         Self {
@@ -99,7 +101,7 @@ impl Hub {
     }
 
     /// The bounds that it works with.
-    pub fn config(&self) -> &Config {
+    pub(super) fn config(&self) -> &Config {
         &self.shared.config
     }
 
@@ -108,7 +110,7 @@ impl Hub {
     }
 
     /// How many subscribers listen.
-    pub fn subscribers(&self) -> usize {
+    pub(super) fn subscribers(&self) -> usize {
         self.lock().subscribers.len()
     }
 
@@ -116,7 +118,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Unavailable`] when that takes longer than the configured wait.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
+    pub(super) async fn ready(&self) -> Result<(), Unavailable> {
         let mut ready = self.shared.ready.subscribe();
         let wait = Duration::from_millis(self.shared.config.ready_timeout_ms);
         match tokio::time::timeout(wait, ready.wait_for(|ready| *ready)).await {
@@ -166,9 +168,16 @@ impl Hub {
         inner.deliver(&event, self.shared.config.queue_messages);
     }
 
-    /// Ends every subscription, for a stop of the router.
+    /// Whether the stream has been reached once.
+    pub(super) fn is_ready(&self) -> bool {
+        *self.shared.ready.borrow()
+    }
+
+    /// Ends every subscription and those that still come, for a stop of the router.
     pub(super) fn close(&self) {
-        self.lock().end_all(End::Shutdown);
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.end_all(End::Shutdown);
     }
 
     /// Whether `event` is known to be a copy of an earlier one.
@@ -227,6 +236,9 @@ impl Hub {
         let id = inner.next_id;
         inner.next_id += 1;
         let mailbox = Arc::new(Mailbox::default());
+        if inner.closed {
+            mailbox.close(End::Shutdown);
+        }
         for filter in filters.iter() {
             inner.index.insert(filter, id);
         }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::subject::Filter;
 
 /// Names a subscriber inside the hub.
-pub type SubscriberId = u64;
+pub(super) type SubscriberId = u64;
 
 /// A tree of tokens. Looking up costs about the length of the subject (times two
 /// for each `*` that lies on its way), whatever the number of subscribers.
 #[derive(Debug, Default)]
-pub struct Index {
+pub(super) struct Index {
     root: Node,
 }
 
@@ -26,7 +26,7 @@ struct Node {
 
 impl Index {
     /// Lets `id` be found by the subjects that `filter` matches.
-    pub fn insert(&mut self, filter: &Filter, id: SubscriberId) {
+    pub(super) fn insert(&mut self, filter: &Filter, id: SubscriberId) {
         let mut node = &mut self.root;
         for token in filter.as_str().split('.') {
             node = match token {
@@ -44,13 +44,13 @@ impl Index {
     }
 
     /// Undoes an [`Index::insert`] with the same arguments, and frees its memory.
-    pub fn remove(&mut self, filter: &Filter, id: SubscriberId) {
+    pub(super) fn remove(&mut self, filter: &Filter, id: SubscriberId) {
         let tokens: Vec<&str> = filter.as_str().split('.').collect();
         self.root.remove(&tokens, id);
     }
 
     /// Collects the subscribers of `subject` into `found`, each once.
-    pub fn find(&self, subject: &str, found: &mut Vec<SubscriberId>) {
+    pub(super) fn find(&self, subject: &str, found: &mut Vec<SubscriberId>) {
         found.clear();
         self.root.find(Some(subject), found);
         // A subscriber with two matching filters still gets one event.
@@ -59,7 +59,8 @@ impl Index {
     }
 
     /// Whether nobody is listening to anything.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.root.is_empty()
     }
 }

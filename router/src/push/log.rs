@@ -26,7 +26,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reading the stream failed.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(super) enum LogError {
     /// JetStream refused or didn't answer.
     #[error("JetStream: {doing}")]
     JetStream {
@@ -53,49 +53,49 @@ fn failed<E: Into<Source>>(doing: &'static str) -> impl FnOnce(E) -> LogError {
 
 /// What the stream holds at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
+pub(super) struct State {
     /// When it was created, in nanoseconds since 1970.
-    pub epoch_ns: u64,
+    pub(super) epoch_ns: u64,
     /// Lowest sequence still there; last + 1 when it is empty.
-    pub first: u64,
+    pub(super) first: u64,
     /// Highest sequence ever given.
-    pub last: u64,
+    pub(super) last: u64,
 }
 
 /// A message of the tail.
 #[derive(Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Its position in the stream.
-    pub sequence: u64,
+    pub(super) sequence: u64,
     /// None when it carries no event.
-    pub event: Option<Arc<Event>>,
+    pub(super) event: Option<Arc<Event>>,
     /// How many more the server has ready.
-    pub pending: u64,
+    pub(super) pending: u64,
 }
 
 /// A piece of the past.
 #[derive(Debug)]
-pub struct Chunk {
+pub(super) struct Chunk {
     /// Events in order.
-    pub events: Vec<Arc<Event>>,
+    pub(super) events: Vec<Arc<Event>>,
     /// All matching events up to this sequence are in this chunk or in earlier ones.
-    pub reached: u64,
+    pub(super) reached: u64,
     /// Nothing more matched when it was read.
-    pub complete: bool,
+    pub(super) complete: bool,
     /// The stream after the reading.
-    pub state: State,
+    pub(super) state: State,
 }
 
 /// One stream.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub(super) struct Log {
     context: jetstream::Context,
     stream: String,
 }
 
 impl Log {
     /// The stream with this full name (prefix included).
-    pub fn new(context: jetstream::Context, stream: String) -> Self {
+    pub(super) fn new(context: jetstream::Context, stream: String) -> Self {
         Self { context, stream }
     }
 
@@ -103,7 +103,7 @@ impl Log {
     ///
     /// # Errors
     /// When it doesn't exist or JetStream can't be reached.
-    pub async fn state(&self) -> Result<State, LogError> {
+    pub(super) async fn state(&self) -> Result<State, LogError> {
         let stream = self
             .context
             .get_stream(&self.stream)
@@ -127,7 +127,7 @@ impl Log {
     ///
     /// # Errors
     /// When the consumer can't be made.
-    pub async fn tail(&self, start: u64) -> Result<(Tail, u64), LogError> {
+    pub(super) async fn tail(&self, start: u64) -> Result<(Tail, u64), LogError> {
         let consumer = self.consumer(start, &[]).await?;
         let pending = consumer.cached_info().num_pending;
         let messages = consumer
@@ -149,7 +149,7 @@ impl Log {
     ///
     /// # Errors
     /// When the reading stopped half-way; it can be tried again.
-    pub async fn chunk(
+    pub(super) async fn chunk(
         &self,
         after: u64,
         filters: &[Filter],
@@ -238,7 +238,7 @@ async fn read_chunk(
 }
 
 /// The live end of the stream.
-pub struct Tail {
+pub(super) struct Tail {
     messages: pull::Stream,
     delivered: u64,
 }
@@ -248,7 +248,7 @@ impl Tail {
     ///
     /// # Errors
     /// When the consumer is gone or skipped something; open a new one then.
-    pub async fn next(&mut self) -> Result<Entry, LogError> {
+    pub(super) async fn next(&mut self) -> Result<Entry, LogError> {
         let message = self
             .messages
             .next()

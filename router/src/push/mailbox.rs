@@ -10,7 +10,7 @@ use super::event::Event;
 
 /// Why nothing more comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// The queue overflowed: the client reads slower than events come.
     SlowClient,
     /// Events were lost before they could be read: the stream was recreated or
@@ -25,7 +25,7 @@ pub enum End {
 /// Filled by the fan-out, emptied by the one task that writes to the client. It
 /// allocates nothing until the first event comes.
 #[derive(Debug, Default)]
-pub struct Mailbox {
+pub(super) struct Mailbox {
     inner: Mutex<Inner>,
 }
 
@@ -39,7 +39,7 @@ struct Inner {
 impl Mailbox {
     /// Adds an event. False when that made more than `limit`: the mailbox is then
     /// closed with [`End::SlowClient`], and what waited in it is dropped.
-    pub fn push(&self, event: Arc<Event>, limit: usize) -> bool {
+    pub(super) fn push(&self, event: Arc<Event>, limit: usize) -> bool {
         let waker = {
             let mut inner = self.lock();
             if inner.end.is_some() {
@@ -58,7 +58,7 @@ impl Mailbox {
     }
 
     /// Ends it. A slow client's backlog is dropped; otherwise what waits is still read.
-    pub fn close(&self, end: End) {
+    pub(super) fn close(&self, end: End) {
         let waker = {
             let mut inner = self.lock();
             inner.end.get_or_insert(end);
@@ -71,7 +71,7 @@ impl Mailbox {
     }
 
     /// The next event, or why there is none any more.
-    pub fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Arc<Event>, End>> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Arc<Event>, End>> {
         let mut inner = self.lock();
         if let Some(event) = inner.queue.pop_front() {
             if inner.queue.is_empty() && inner.queue.capacity() > 16 {

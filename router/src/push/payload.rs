@@ -68,7 +68,7 @@ enum Flag {
 /// The fetch can't be read; a fault of the planner or of its use.
 #[derive(Debug, thiserror::Error)]
 #[error("the events fetch can't be read: {0}")]
-pub struct ShapeError(String);
+pub(super) struct ShapeError(String);
 
 impl Shape {
     /// Reads the document of a fetch.

@@ -10,7 +10,7 @@ use super::{event::Event, subject::Filter};
 /// The last events, bounded by number and by memory. It holds *every* event above
 /// its floor, so a cursor at or above the floor can be served from it.
 #[derive(Debug)]
-pub struct Ring {
+pub(super) struct Ring {
     events: VecDeque<Arc<Event>>,
     bytes: usize,
     floor: u64,
@@ -20,7 +20,7 @@ pub struct Ring {
 
 impl Ring {
     /// An empty ring that holds everything above `floor`, of which there is nothing yet.
-    pub fn new(floor: u64, max_messages: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(floor: u64, max_messages: usize, max_bytes: usize) -> Self {
         Self {
             events: VecDeque::new(),
             bytes: 0,
@@ -31,7 +31,7 @@ impl Ring {
     }
 
     /// Adds the next event; the oldest go when there are too many.
-    pub fn push(&mut self, event: Arc<Event>) {
+    pub(super) fn push(&mut self, event: Arc<Event>) {
         debug_assert!(event.sequence > self.events.back().map_or(self.floor, |e| e.sequence));
         self.bytes += event.size_bytes();
         self.events.push_back(event);
@@ -46,7 +46,7 @@ impl Ring {
 
     /// The events after `sequence` that pass the filters, or None if the ring
     /// doesn't reach back that far.
-    pub fn since(&self, sequence: u64, filters: &[Filter]) -> Option<VecDeque<Arc<Event>>> {
+    pub(super) fn since(&self, sequence: u64, filters: &[Filter]) -> Option<VecDeque<Arc<Event>>> {
         if sequence < self.floor {
             return None;
         }
@@ -56,14 +56,15 @@ impl Ring {
     }
 
     /// Every event above this sequence is here.
-    pub fn floor(&self) -> u64 {
+    #[cfg(test)]
+    fn floor(&self) -> u64 {
         self.floor
     }
 }
 
 /// Remembers the ids of the last events.
 #[derive(Debug)]
-pub struct Recent {
+pub(super) struct Recent {
     seen: HashMap<u64, u64>,
     order: VecDeque<u64>,
     max: usize,
@@ -72,7 +73,7 @@ pub struct Recent {
 
 impl Recent {
     /// Remembers at most `max` ids.
-    pub fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self {
             seen: HashMap::new(),
             order: VecDeque::new(),
@@ -83,7 +84,7 @@ impl Recent {
 
     /// Notes that the event `id` stands at `sequence`. True when it is the first
     /// place where it was seen. An empty id is never a duplicate.
-    pub fn is_first(&mut self, id: &str, sequence: u64) -> bool {
+    pub(super) fn is_first(&mut self, id: &str, sequence: u64) -> bool {
         if id.is_empty() {
             return true;
         }
@@ -104,7 +105,7 @@ impl Recent {
     }
 
     /// Whether `id` is known to stand at an earlier place than `sequence`.
-    pub fn is_repeat(&self, id: &str, sequence: u64) -> bool {
+    pub(super) fn is_repeat(&self, id: &str, sequence: u64) -> bool {
         !id.is_empty()
             && self
                 .seen

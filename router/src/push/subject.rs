@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The longest argument value that may become a token of a subject.
-pub const TOKEN_MAX_BYTES: usize = 64;
+const TOKEN_MAX_BYTES: usize = 64;
 
 /// A subject with places to fill in, such as `app.event.{args.roomId}.>`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ const RETRY_FIRST_MS: u64 = 100;
 const RETRY_LONGEST_MS: u64 = 2_000;
 
 /// Reads the stream into the hub until `stop`, through every loss of the connection.
-pub async fn run(hub: Hub, stop: CancellationToken) {
+pub(super) async fn run(hub: Hub, stop: CancellationToken) {
     let mut pause_ms = RETRY_FIRST_MS;
     loop {
         let position = hub.position();

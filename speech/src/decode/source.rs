@@ -20,22 +20,37 @@ impl Consumed {
         Self { position: AtomicU64::new(0), bytes }
     }
 
+    /// Read again from the start.
+    pub(super) fn restart(&self) {
+        self.position.store(0, Ordering::Relaxed);
+    }
+
     /// 0 to 1.
     pub(super) fn fraction(&self) -> f64 {
         self.position.load(Ordering::Relaxed) as f64 / self.bytes as f64
     }
 }
 
+/// What a demuxer is told about the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It has a length and can be read in any order.
+    Random,
+    /// It goes on until it ends.
+    Stream,
+}
+
 /// The file itself.
 #[derive(Debug)]
 pub(super) struct Counted {
+    access: Access,
     file: File,
     consumed: Arc<Consumed>,
 }
 
 impl Counted {
-    pub(super) fn new(file: File, consumed: Arc<Consumed>) -> Self {
-        Self { file, consumed }
+    pub(super) fn new(file: File, consumed: Arc<Consumed>, access: Access) -> Self {
+        Self { access, file, consumed }
     }
 }
 
@@ -57,10 +72,10 @@ impl Seek for Counted {
 
 impl MediaSource for Counted {
     fn is_seekable(&self) -> bool {
-        self.file.is_seekable()
+        self.access == Access::Random && self.file.is_seekable()
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.consumed.bytes)
+        (self.access == Access::Random).then_some(self.consumed.bytes)
     }
 }

@@ -101,9 +101,7 @@ fn transcribe(
     control: &Arc<Control>,
     engine: &mut Option<WhisperEngine>,
 ) -> Result<Outcome, SpeechError> {
-    let mut emit = |event| {
-        say(&Reply::Event { id, event }).map_err(SpeechError::Process)
-    };
+    let mut emit = |event| say(&Reply::Event { id, event }).map_err(SpeechError::Process);
     let loaded = match engine {
         Some(engine) => engine,
         None => {

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -226,8 +225,8 @@ impl Worker {
     async fn send(&mut self, request: &Request) -> Result<(), SpeechError> {
         let mut line = serde_json::to_vec(request).map_err(SpeechError::engine)?;
         line.push(b'\n');
-        self.input.write_all(&line).await.map_err(crashed)?;
-        self.input.flush().await.map_err(crashed)
+        self.input.write_all(&line).await.map_err(SpeechError::Process)?;
+        self.input.flush().await.map_err(SpeechError::Process)
     }
 }
 
@@ -251,18 +250,19 @@ async fn read_reply(
     output: &mut BufReader<ChildStdout>,
     line: &mut Vec<u8>,
 ) -> Result<Reply, SpeechError> {
-    let room = (LINE_BYTES - line.len()) as u64;
-    output.take(room).read_until(b'\n', line).await.map_err(crashed)?;
-    if line.last() != Some(&b'\n') {
-        return Err(SpeechError::engine("the speech process ended in the middle of its work"));
+    loop {
+        let room = (LINE_BYTES - line.len()) as u64;
+        (&mut *output).take(room).read_until(b'\n', line).await.map_err(SpeechError::Process)?;
+        if line.last() != Some(&b'\n') {
+            return Err(SpeechError::engine("the speech process ended in the middle of its work"));
+        }
+        // Native libraries may print something of their own.
+        let reply = line.starts_with(b"{").then(|| serde_json::from_slice(line));
+        line.clear();
+        if let Some(reply) = reply {
+            return reply.map_err(SpeechError::engine);
+        }
     }
-    let reply = serde_json::from_slice(line).map_err(SpeechError::engine);
-    line.clear();
-    reply
-}
-
-fn crashed(error: io::Error) -> SpeechError {
-    SpeechError::engine(format_args!("the speech process is gone: {error}"))
 }
 
 /// Whatever the child complains about goes to the log.

@@ -242,12 +242,22 @@ impl Ggml {
         Ok(self.0.write_all(name.as_bytes())?)
     }
 
-    fn halves(&mut self, name: &str, shape: &[usize], tensor: Tensor<'_>) -> Result<(), ConvertError> {
+    fn halves(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        tensor: Tensor<'_>,
+    ) -> Result<(), ConvertError> {
         self.head(name, shape, TYPE_F16)?;
         Ok(self.0.write_all(tensor.data)?)
     }
 
-    fn floats(&mut self, name: &str, shape: &[usize], tensor: Tensor<'_>) -> Result<(), ConvertError> {
+    fn floats(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        tensor: Tensor<'_>,
+    ) -> Result<(), ConvertError> {
         self.head(name, shape, TYPE_F32)?;
         for pair in tensor.data.chunks_exact(2) {
             let value = f16::from_le_bytes([pair[0], pair[1]]).to_f32();

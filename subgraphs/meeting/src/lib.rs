@@ -1,1 +1,95 @@
 //! The meeting subgraph: meetings, participants, recordings.
+//!
+//! | room | what is there |
+//! |---|---|
+//! | [`domain`] | rules of meetings, recordings and templates, pure |
+//! | [`store`] | SQL |
+//! | [`meeting`], [`recording`] | the use cases: plan, start, end, call off; ask for an upload |
+//! | [`upload`] | the HTTP route that takes files |
+//! | [`schema`] | GraphQL |
+//! | [`events`] | what it tells the others, and what it hears from them |
+
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod events;
+pub mod meeting;
+pub mod recording;
+pub mod schema;
+pub mod store;
+pub mod upload;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use platform::{kernel::Kernel, relay::Relay, shutdown::Shutdown, subgraph::Endpoint};
+use sqlx::migrate::Migrator;
+
+pub use config::Config;
+pub use error::StartError;
+pub use schema::sdl;
+
+use crate::meeting::Meetings;
+
+/// The name of this subgraph.
+pub const NAME: &str = "meeting";
+
+/// The migrations of this service's own tables.
+#[must_use]
+pub fn migrator() -> &'static Migrator {
+    static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+        let mut migrator = sqlx::migrate!("../../migrations/meeting");
+        // The kernel's migrations stand in the same table.
+        migrator.set_ignore_missing(true);
+        migrator
+    });
+    &MIGRATOR
+}
+
+/// The running service.
+pub struct Service {
+    meetings: Meetings,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Service {
+    /// Assembles the service.
+    ///
+    /// # Errors
+    /// None so far.
+    #[expect(clippy::unused_async, reason = "all services are made alike")]
+    pub async fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
+        let keys = kernel.keys.clone();
+        let meetings = Meetings::new(kernel, config);
+        let schema = schema::build(meetings.clone());
+        let per_request = {
+            let meetings = meetings.clone();
+            move |request| schema::Loaders::attach(&meetings, request)
+        };
+        let endpoint = Endpoint::new(NAME, keys, schema, per_request);
+        Ok(Self { meetings, endpoint })
+    }
+
+    /// Answers signed GraphQL requests.
+    #[must_use]
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint)
+    }
+
+    /// Public routes besides GraphQL: `PUT /uploads/{recordingId}`.
+    pub fn routes(&self) -> Router {
+        upload::routes(self.meetings.clone())
+    }
+
+    /// Starts what runs beside requests: the relay and the event consumer.
+    pub fn work(&self, shutdown: &Shutdown) {
+        let Kernel { pool, bus, cache, outbox, .. } = self.meetings.kernel.clone();
+        let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
+        shutdown.spawn(relay.run(shutdown.clone()));
+        let handler = events::MeetingEvents::new(self.meetings.clone());
+        let heard = shutdown.clone();
+        shutdown.spawn(async move {
+            bus.consume(events::CONSUMER, pool, handler, heard).await;
+        });
+    }
+}

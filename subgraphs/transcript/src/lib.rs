@@ -1,4 +1,160 @@
 //! The transcript subgraph: speech to text, segments, minutes.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`schema`] | GraphQL: thin resolvers, each behind the access check |
+//! | [`domain`] | pure rules: sentences, minutes, progress |
+//! | [`store`] | SQL |
+//! | [`events`] | what it listens to and what it tells |
+//! | [`transcription`], [`worker`] | one attempt at a recording, and the queue it comes from |
+//!
+//! The path of a recording: `moim.meeting.ended.v1` → task and job → segments as they are
+//! recognised → transcript, minutes and the task's completion in one transaction.
 
+pub mod config;
 pub mod domain;
+pub mod error;
+pub mod events;
+pub mod schema;
 pub mod store;
+pub mod transcription;
+pub mod worker;
+
+use std::sync::{Arc, LazyLock};
+
+use platform::kernel::Kernel;
+use platform::membership::Membership;
+use platform::queue::run_worker;
+use platform::relay::Relay;
+use platform::shutdown::Shutdown;
+use platform::subgraph::Endpoint;
+use platform::task::Tasks;
+use serde_json::json;
+use speech::{Engine, ProcessEngine};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+pub use config::{Config, EngineChoice};
+pub use error::ServiceError;
+pub use schema::sdl;
+
+use events::{CONSUMER, Listener, QUEUE};
+use schema::loader::Reader;
+use schema::mutation::Writer;
+use transcription::Transcriber;
+use worker::Worker;
+
+/// The service's name: of the subgraph, its database, its events' source.
+pub const NAME: &str = "transcript";
+
+/// The service that knows who takes part in a meeting.
+const MEETING: &str = "meeting";
+const PARTICIPATES: &str =
+    "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
+
+/// The service's own migrations (the kernel's run first, in the same database).
+#[must_use]
+pub fn migrator() -> &'static Migrator {
+    static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+        let mut migrator = sqlx::migrate!("../../migrations/transcript");
+        migrator.set_ignore_missing(true);
+        migrator
+    });
+    &MIGRATOR
+}
+
+/// The transcript service.
+pub struct Service {
+    kernel: Kernel,
+    endpoint: Arc<Endpoint>,
+    transcriber: Transcriber,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("kernel", &self.kernel).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Puts the service together; nothing runs yet.
+    ///
+    /// # Errors
+    /// When the speech engine can't be set up.
+    pub async fn new(kernel: Kernel, config: Config) -> Result<Self, ServiceError> {
+        let tasks = Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), NAME);
+        let transcriber = Transcriber {
+            pool: kernel.pool.clone(),
+            outbox: kernel.outbox.clone(),
+            tasks: tasks.clone(),
+            objects: kernel.objects.clone(),
+            cache: kernel.cache.clone(),
+            engine: engine(&config)?,
+            config,
+        };
+        let endpoint = endpoint(&kernel, tasks);
+        Ok(Self { kernel, endpoint, transcriber })
+    }
+
+    /// Where GraphQL requests come in.
+    #[must_use]
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint)
+    }
+
+    /// What does this service's transcriptions, without the queue around it.
+    #[must_use]
+    pub fn transcriber(&self) -> &Transcriber {
+        &self.transcriber
+    }
+
+    /// Public routes besides GraphQL: none.
+    pub fn routes(&self) -> axum::Router {
+        axum::Router::new()
+    }
+
+    /// Starts the relay, the event consumer and the job worker.
+    pub fn work(&self, shutdown: &Shutdown) {
+        let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
+        let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
+        shutdown.spawn(relay.run(shutdown.clone()));
+        let listener = Arc::new(Listener::new(self.transcriber.tasks.clone()));
+        let (events, ending) = (bus.clone(), shutdown.clone());
+        shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
+        let tasks = self.transcriber.tasks.clone();
+        let concurrency = self.transcriber.config.concurrency;
+        let worker = Arc::new(Worker::new(self.transcriber.clone()));
+        shutdown.spawn(run_worker(bus, tasks, QUEUE, concurrency, worker, shutdown.clone()));
+    }
+}
+
+fn endpoint(kernel: &Kernel, tasks: Tasks) -> Arc<Endpoint> {
+    let asking = kernel.clone();
+    let membership = Membership::new(kernel.pool.clone(), move |meeting: Uuid, user: Uuid| {
+        let kernel = asking.clone();
+        async move {
+            let answer =
+                kernel.ask(MEETING, PARTICIPATES, json!({ "m": meeting, "u": user })).await?;
+            Ok(answer["participates"].as_bool().unwrap_or(false))
+        }
+    });
+    let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone(), membership);
+    let writer =
+        Writer { pool: kernel.pool.clone(), tasks, outbox: kernel.outbox.clone() };
+    let schema = schema::builder().data(writer).finish();
+    Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
+        request.data(reader.for_request())
+    })
+}
+
+fn engine(config: &Config) -> Result<Arc<dyn Engine>, ServiceError> {
+    match &config.engine {
+        EngineChoice::Given(engine) => Ok(Arc::clone(engine)),
+        EngineChoice::BuiltIn => {
+            let mut process =
+                speech::process::Config::current_exe().map_err(ServiceError::Engine)?;
+            process.processes = config.concurrency;
+            Ok(Arc::new(ProcessEngine::new(process)))
+        }
+    }
+}

@@ -2,8 +2,11 @@
 
 use super::refusal::Refusal;
 
-/// Largest recording: 2 GiB, in bytes.
-pub const MAX_RECORDING_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Largest recording, in bytes: 2 GiB less one, the largest number a GraphQL `Int` holds.
+pub const MAX_RECORDING_BYTES: u64 = 2 * 1024 * 1024 * 1024 - 1;
+
+/// Most recordings of a meeting, those included whose file never came.
+pub const MAX_RECORDINGS: i64 = 100;
 
 /// Media types that the decoder understands.
 pub const ACCEPTED_TYPES: [&str; 9] = [

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{media::MAX_RECORDING_BYTES, plan, status::Status};
+use super::{media::{MAX_RECORDING_BYTES, MAX_RECORDINGS}, plan, status::Status};
 
 /// Why a mutation is refused; the texts are shown to the person who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -60,6 +60,9 @@ pub enum Refusal {
     /// Nothing to upload.
     #[error("a recording needs at least 1 byte")]
     RecordingEmpty,
+    /// The meeting has as many as it can hold.
+    #[error("a meeting may have at most {MAX_RECORDINGS} recordings")]
+    TooManyRecordings,
     /// Not sound as we decode it.
     #[error("recordings are accepted as WAV, MP3, M4A, WebM, Ogg or FLAC")]
     UnsupportedMediaType,
@@ -85,6 +88,7 @@ impl Refusal {
             Self::RecordingNotUploaded => "RECORDING_NOT_UPLOADED",
             Self::RecordingTooLarge => "RECORDING_TOO_LARGE",
             Self::RecordingEmpty => "RECORDING_EMPTY",
+            Self::TooManyRecordings => "TOO_MANY_RECORDINGS",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
         }
     }
@@ -93,7 +97,9 @@ impl Refusal {
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
-            Self::MeetingNotFound | Self::NotHost | Self::IllegalStatus { .. } => Some("meetingId"),
+            Self::MeetingNotFound | Self::NotHost | Self::IllegalStatus { .. } | Self::TooManyRecordings => {
+                Some("meetingId")
+            }
             Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {
                 Some("recordingId")
             }

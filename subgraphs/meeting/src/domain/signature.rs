@@ -7,9 +7,12 @@ use uuid::Uuid;
 /// How long an upload address can be used, in seconds.
 pub const UPLOAD_URL_TTL_S: i64 = 60 * 60;
 
-/// Signs and checks upload addresses.
+/// Signs and checks upload addresses: the current key signs, all of them verify.
 #[derive(Clone)]
-pub struct UploadKey(Hmac<Sha256>);
+pub struct UploadKeys {
+    current: Hmac<Sha256>,
+    previous: Vec<Hmac<Sha256>>,
+}
 
 /// Why an upload address is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +23,21 @@ pub enum Forgery {
     Expired,
 }
 
-impl UploadKey {
-    /// A key for this purpose alone, derived from a secret.
+impl UploadKeys {
+    /// Keys for this purpose alone, derived from secrets that serve others too.
     #[must_use]
-    pub fn derive(secret: &[u8]) -> Self {
-        let derived = keyed(secret).chain_update(b"moim upload address v1").finalize();
-        Self(keyed(&derived.into_bytes()))
+    pub fn derive(current: &[u8], previous: &[&[u8]]) -> Self {
+        let derive = |secret: &[u8]| {
+            let derived = keyed(secret).chain_update(b"moim upload address v1").finalize();
+            keyed(&derived.into_bytes())
+        };
+        Self { current: derive(current), previous: previous.iter().map(|s| derive(s)).collect() }
     }
 
     /// The signature (hex) of the address of `recording` that ends at `expires` (Unix seconds).
     #[must_use]
     pub fn sign(&self, recording: Uuid, expires: i64) -> String {
-        let mac = self.mac(recording, expires).finalize().into_bytes();
+        let mac = covered(&self.current, recording, expires).finalize().into_bytes();
         mac.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -47,13 +53,16 @@ impl UploadKey {
         now: i64,
     ) -> Result<(), Forgery> {
         let bytes = from_hex(signature).ok_or(Forgery::Signature)?;
-        self.mac(recording, expires).verify_slice(&bytes).map_err(|_| Forgery::Signature)?;
+        let fits = |key| covered(key, recording, expires).verify_slice(&bytes).is_ok();
+        if !fits(&self.current) && !self.previous.iter().any(fits) {
+            return Err(Forgery::Signature);
+        }
         if now < expires { Ok(()) } else { Err(Forgery::Expired) }
     }
+}
 
-    fn mac(&self, recording: Uuid, expires: i64) -> Hmac<Sha256> {
-        self.0.clone().chain_update(format!("v1\nPUT\n{recording}\n{expires}"))
-    }
+fn covered(key: &Hmac<Sha256>, recording: Uuid, expires: i64) -> Hmac<Sha256> {
+    key.clone().chain_update(format!("v1\nPUT\n{recording}\n{expires}"))
 }
 
 fn keyed(secret: &[u8]) -> Hmac<Sha256> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::domain::status::Status;
@@ -139,7 +139,7 @@ pub async fn update(
 /// # Errors
 /// Whatever the database answers.
 pub async fn by_ids(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, MeetingRecord>, sqlx::Error> {
     let rows = sqlx::query_as!(
@@ -149,7 +149,7 @@ pub async fn by_ids(
            FROM meetings WHERE id = ANY($1)"#,
         ids
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(|meeting| (meeting.id, meeting)).collect())
 }

@@ -149,6 +149,19 @@ pub async fn by_id(
     .await
 }
 
+/// How many recordings a meeting has.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn count(conn: &mut PgConnection, meeting_id: Uuid) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM recordings WHERE meeting_id = $1"#,
+        meeting_id
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// A recording and the status of its meeting, as an upload needs to know them.
 ///
 /// # Errors

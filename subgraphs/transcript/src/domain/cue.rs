@@ -59,6 +59,9 @@ const DUTY_KO: &[&str] = &[
     "들기로", "예정", "바랍니다", "합시다", "까지",
 ];
 
+/// What makes a question a request.
+const REQUEST_KO: &[&str] = &["주실", "주시", "주세요", "줄래", "줄 수"];
+
 const BLOCKER: &[&str] = &[
     "blocked", "blocker", "blockers", "stuck", "waiting for", "waiting on", "can't proceed",
     "issue", "issues", "problem", "problems", "risk", "risks", "risky", "delay", "delayed",
@@ -104,7 +107,8 @@ pub fn is_action(sentence: &Sentence) -> bool {
     let words = words(&sentence.text);
     let korean = has_ko(&sentence.text, ACTION_KO)
         || (has_ko(&sentence.text, VERB_KO) && has_ko(&sentence.text, DUTY_KO));
-    korean || has(&words, ACTION) || has_duty(&words)
+    let asked = sentence.is_question() && !has_ko(&sentence.text, REQUEST_KO);
+    (korean && !asked) || has(&words, ACTION) || has_duty(&words)
 }
 
 /// Whether the sentence tells of something in the way.

@@ -12,6 +12,8 @@ pub const RECORDING_MISSING: &str = "RECORDING_MISSING";
 pub const RECORDING_TOO_LARGE: &str = "RECORDING_TOO_LARGE";
 /// The recogniser itself failed; trying again may help.
 pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
+/// The job is of a kind that this version doesn't know.
+pub const UNKNOWN_WORK: &str = "UNKNOWN_WORK";
 
 /// What a person is told about a failure with `code`.
 #[must_use]
@@ -24,6 +26,7 @@ pub fn message(code: &str) -> &'static str {
         NO_SPEECH => "No speech was found in the recording. Check that the right microphone was recorded.",
         RECORDING_MISSING => "The recording can't be found any more.",
         RECORDING_TOO_LARGE => "The recording is too large to be turned into text.",
+        UNKNOWN_WORK => "This version can't do that kind of work.",
         _ => "The speech recogniser failed. Try again; if it fails again, tell the operator.",
     }
 }

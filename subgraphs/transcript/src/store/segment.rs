@@ -48,7 +48,8 @@ pub struct NewSegment<'a> {
 }
 
 /// Adds a segment if `attempt` is still the one that works on the transcript's task. `false` when
-/// it isn't: then nothing was added. Until the transaction ends no later attempt can begin.
+/// it isn't: then nothing was added. Until the transaction ends no later attempt can begin, because
+/// the task's row is locked against changes.
 ///
 /// # Errors
 /// When the database fails.

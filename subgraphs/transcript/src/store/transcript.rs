@@ -35,8 +35,6 @@ pub struct Run {
     pub task_id: Uuid,
     /// The recording.
     pub recording_id: Uuid,
-    /// The attempt that wants to write.
-    pub attempt: i32,
 }
 
 /// Where a run stands.
@@ -52,14 +50,11 @@ pub struct Position {
     pub end_ms: i64,
 }
 
-/// Begins the task's run, or finds where it stopped. `None` when the attempt is outdated.
+/// Begins the task's run, or finds where it stopped. The caller's transaction holds the task.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn open(tx: &mut PgConnection, run: Run) -> Result<Option<Position>, sqlx::Error> {
-    if !super::task::fence(tx, run.task_id, run.attempt).await? {
-        return Ok(None);
-    }
+pub async fn open(tx: &mut PgConnection, run: Run) -> Result<Position, sqlx::Error> {
     sqlx::query!(
         "INSERT INTO transcript (id, meeting_id, task_id, recording_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (task_id) DO NOTHING",
@@ -82,7 +77,7 @@ pub async fn open(tx: &mut PgConnection, run: Run) -> Result<Option<Position>, s
            WHERE t.task_id = $1"#,
         run.task_id,
     )
-    .fetch_optional(tx)
+    .fetch_one(tx)
     .await
 }
 

@@ -29,7 +29,6 @@ pub struct UserRecord {
 }
 
 /// What is written when somebody registers.
-#[derive(Debug)]
 pub struct NewUser<'a> {
     /// The user's id.
     pub id: Uuid,
@@ -111,6 +110,21 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRec
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|user| (user.id, user)).collect())
+}
+
+/// One account.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        "SELECT id, email, name, locale, time_zone, roles, version, created_at
+         FROM users WHERE id = $1",
+        id
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Which of these ids belong to accounts.

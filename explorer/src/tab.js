@@ -1,0 +1,115 @@
+// The main job, one step per tab.
+
+const login = `# Moim: log in first (this is the demo account). This page
+# keeps the access token in memory and sends it from now on.
+# To be somebody else, put a line into the Headers pane:
+#   { "Authorization": "Bearer <accessToken>" }
+mutation Login {
+  login(input: { email: "demo@moim.local", password: "moim-demo-2026" }) {
+    accessToken
+    refreshToken
+    expiresIn
+    user { id }
+    userErrors { code field message }
+  }
+}
+`;
+
+const meetings = `# Your meetings. Take the id of one for the other tabs.
+query Meetings {
+  me { id name }
+  meetings(first: 20) {
+    nodes { id title status }
+  }
+}
+`;
+
+const prepare = `# Run these one after the other: the button offers each.
+mutation Create {
+  createMeeting(input: { title: "Weekly", agenda: "What is done, what is next" }) {
+    meeting { id status }
+    userErrors { code field message }
+  }
+}
+
+mutation Start($meetingId: ID!) {
+  startMeeting(input: { meetingId: $meetingId }) {
+    meeting { id status }
+    userErrors { code field message }
+  }
+}
+
+# Then send the file, with the headers in the answer:
+#   curl -T recording.wav -H "<name>: <value>" "<url>"
+mutation Upload($meetingId: ID!) {
+  requestRecordingUpload(
+    input: { meetingId: $meetingId, contentType: "audio/wav", sizeBytes: 1000000 }
+  ) {
+    recording { id }
+    upload { url method headers { name value } expiresAt }
+    userErrors { code field message }
+  }
+}
+
+mutation End($meetingId: ID!, $recordingId: ID) {
+  endMeeting(input: { meetingId: $meetingId, recordingId: $recordingId }) {
+    meeting { id status }
+    userErrors { code field message }
+  }
+}
+`;
+
+const watch = `# Live: the state now, then everything that happens.
+# To go on after a break, give the last cursor as "after".
+subscription Watch($meetingId: ID!) {
+  meetingUpdated(meetingId: $meetingId) {
+    cursor
+    type
+    occurredAt
+    meeting { id status }
+    task { id kind status progress }
+  }
+}
+`;
+
+const segments = `# Live: the text as it is recognised.
+subscription Segments($meetingId: ID!) {
+  transcriptSegments(meetingId: $meetingId) {
+    cursor
+    segment { id speaker { label } startMs endMs text }
+  }
+}
+`;
+
+const minutes = `# Afterwards: the text with its times, and the minutes.
+query Minutes($meetingId: ID!) {
+  meeting(id: $meetingId) {
+    title
+    status
+    host { name }
+    transcript {
+      text
+      segments(first: 100) {
+        nodes { startMs endMs speaker { label } text }
+      }
+    }
+    minutes {
+      status
+      sections { title body }
+    }
+  }
+}
+`;
+
+const json = (value) => JSON.stringify(value, null, 2);
+const meeting = json({ meetingId: "" });
+
+/** The tabs that a first visit opens with. */
+export const tabs = [
+  { query: login },
+  { query: meetings },
+  { query: prepare, variables: json({ meetingId: "", recordingId: "" }) },
+  { query: watch, variables: meeting },
+  { query: segments, variables: meeting },
+  { query: minutes, variables: meeting },
+];

@@ -1,0 +1,236 @@
+//! Consuming events: in order, each effect once, confirmed after its commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{AckKind, Message};
+use futures::StreamExt as _;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::{Bus, PULL_EXPIRES_MS};
+use crate::error::chain;
+use crate::event::{Event, HEADER_TRACE};
+use crate::inbox::{self, HandleError, Handler};
+use crate::shutdown::Shutdown;
+use crate::telemetry::TraceContext;
+use crate::topology;
+
+/// How often an event is tried before it becomes a dead letter.
+pub const DELIVERIES_MAX: i64 = 12;
+/// Longest time that one event may take; shorter than the consumers' `ack_wait`, so that nobody
+/// else gets it meanwhile.
+pub const HANDLE_TIMEOUT_MS: u64 = 20_000;
+/// First wait before an event is delivered again; doubles up to [`BACKOFF_MAX_MS`].
+const BACKOFF_MIN_MS: u64 = 100;
+/// Longest wait before an event is delivered again, or a lost server is tried again.
+const BACKOFF_MAX_MS: u64 = 30_000;
+/// Time between two tries to get a database connection or a consumer.
+const RECONNECT_MS: u64 = 500;
+/// Most events asked for at once.
+const BATCH: usize = 32;
+
+impl Bus {
+    /// Feeds the events of a consumer (one of those in nats/) to `handler` until the shutdown. The
+    /// consumers allow one unconfirmed event, so that the order holds across all processes.
+    pub async fn consume(
+        &self,
+        consumer: &'static str,
+        pool: PgPool,
+        handler: Arc<dyn Handler>,
+        shutdown: Shutdown,
+    ) {
+        let feed = Feed { bus: self, consumer, pool, handler, shutdown: &shutdown };
+        while !shutdown.is_triggered() {
+            let Some(pull) = self.await_consumer(consumer, &shutdown).await else { return };
+            if let Err(error) = feed.run(&pull).await {
+                tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
+                pause(RECONNECT_MS, &shutdown).await;
+            }
+        }
+    }
+
+    /// The consumer, as soon as the server has it; `None` at the shutdown.
+    pub(crate) async fn await_consumer(
+        &self,
+        consumer: &str,
+        shutdown: &Shutdown,
+    ) -> Option<PullConsumer> {
+        let mut told = false;
+        while !shutdown.is_triggered() {
+            match topology::consumer(self, consumer).await {
+                Ok(pull) => return Some(pull),
+                Err(error) if !told => {
+                    tracing::warn!(consumer, error = chain(&error), "consumer not there yet");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+            pause(RECONNECT_MS, shutdown).await;
+        }
+        None
+    }
+}
+
+struct Feed<'a> {
+    bus: &'a Bus,
+    consumer: &'static str,
+    pool: PgPool,
+    handler: Arc<dyn Handler>,
+    shutdown: &'a Shutdown,
+}
+
+impl Feed<'_> {
+    /// Pulls and handles until something breaks or the shutdown.
+    async fn run(&self, pull: &PullConsumer) -> Result<(), async_nats::Error> {
+        while !self.shutdown.is_triggered() {
+            let mut batch = pull
+                .batch()
+                .max_messages(BATCH)
+                .expires(Duration::from_millis(PULL_EXPIRES_MS))
+                .messages()
+                .await?;
+            loop {
+                // An event that was sent to a pull that nobody reads any more is sent again after
+                // the consumer's ack_wait.
+                let next = tokio::select! {
+                    next = batch.next() => next,
+                    () = self.shutdown.cancelled() => return Ok(()),
+                };
+                let Some(message) = next else { break };
+                self.take(&message?).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles one message and answers the server. If the process dies anywhere in here, the
+    /// message comes again: before the commit nothing happened, after it the inbox knows.
+    async fn take(&self, message: &Message) {
+        let delivered = message.info().map_or(1, |info| info.delivered);
+        let Some(subject) = self.bus.strip(&message.subject) else { return };
+        let answer = match Event::read(subject, &message.payload) {
+            Ok(event) if !self.handler.wants(&event.kind) => AckKind::Ack,
+            Ok(event) => {
+                let trace = message
+                    .headers
+                    .as_ref()
+                    .and_then(|headers| headers.get(HEADER_TRACE))
+                    .and_then(|value| TraceContext::parse(value.as_str()))
+                    .unwrap_or_else(TraceContext::new);
+                let Some(tx) = self.begin(message).await else { return };
+                let outcome = trace.scope(self.effect(&event, tx)).await;
+                self.judge(message, &event, delivered, outcome).await
+            }
+            Err(error) => self.bury(message, delivered, &chain(&error)).await,
+        };
+        if let Err(error) = message.ack_with(answer).await {
+            tracing::warn!(consumer = self.consumer, %error, "answer not sent, the event comes again");
+        }
+    }
+
+    /// A transaction, as soon as the database has one: its absence isn't the event's fault.
+    async fn begin(&self, message: &Message) -> Option<Transaction<'static, Postgres>> {
+        let mut told = false;
+        loop {
+            match self.pool.begin().await {
+                Ok(tx) => return Some(tx),
+                Err(error) if !told => {
+                    tracing::warn!(consumer = self.consumer, error = chain(&error), "no database");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+            if self.shutdown.is_triggered() {
+                return None;
+            }
+            // Keeps the event ours; if that fails, it comes again.
+            let _ = message.ack_with(AckKind::Progress).await;
+            pause(RECONNECT_MS, self.shutdown).await;
+        }
+    }
+
+    async fn effect(
+        &self,
+        event: &Event,
+        mut tx: Transaction<'static, Postgres>,
+    ) -> Result<(), HandleError> {
+        let work = async {
+            if inbox::first_time(&mut tx, self.consumer, event.id).await? {
+                self.handler.handle(event, &mut tx).await?;
+                tx.commit().await?;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(Duration::from_millis(HANDLE_TIMEOUT_MS), work).await {
+            Ok(outcome) => outcome,
+            // The transaction is rolled back as it is dropped.
+            Err(elapsed) => Err(HandleError::later(elapsed)),
+        }
+    }
+
+    async fn judge(
+        &self,
+        message: &Message,
+        event: &Event,
+        delivered: i64,
+        outcome: Result<(), HandleError>,
+    ) -> AckKind {
+        let error = match outcome {
+            Ok(()) => return AckKind::Ack,
+            Err(error) => error,
+        };
+        let reason = chain(&error);
+        let last = delivered >= DELIVERIES_MAX || matches!(error, HandleError::Never(_));
+        tracing::warn!(
+            consumer = self.consumer,
+            event = %event.id,
+            kind = event.kind,
+            delivered,
+            last,
+            error = reason,
+            "event not handled"
+        );
+        if last {
+            return self.bury(message, delivered, &reason).await;
+        }
+        AckKind::Nak(Some(backoff(delivered)))
+    }
+
+    async fn bury(&self, message: &Message, delivered: i64, reason: &str) -> AckKind {
+        match self.bus.bury(self.consumer, message, reason).await {
+            Ok(()) => {
+                tracing::error!(
+                    consumer = self.consumer,
+                    subject = %message.subject,
+                    reason,
+                    "event given up: dead letter"
+                );
+                AckKind::Term
+            }
+            Err(error) => {
+                tracing::warn!(
+                    consumer = self.consumer,
+                    error = chain(&error),
+                    "dead letter not kept, the event comes again"
+                );
+                AckKind::Nak(Some(backoff(delivered)))
+            }
+        }
+    }
+}
+
+/// The wait after the `delivered`th failure: doubles, with jitter so that many don't come at once.
+pub(crate) fn backoff(delivered: i64) -> Duration {
+    let doublings = u32::try_from(delivered.clamp(1, 16) - 1).unwrap_or_default();
+    let longest = (BACKOFF_MIN_MS << doublings).min(BACKOFF_MAX_MS);
+    Duration::from_millis(rand::random_range(longest / 2..=longest))
+}
+
+/// Waits, or ends at the shutdown.
+pub(crate) async fn pause(ms: u64, shutdown: &Shutdown) {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+        () = shutdown.cancelled() => {}
+    }
+}

@@ -1,0 +1,126 @@
+//! Outbox, relay, bus, inbox, queue and tasks against real servers.
+
+mod bus;
+mod queue;
+mod relay;
+mod task;
+mod topology;
+
+use std::time::Duration;
+
+use platform::bus::Bus;
+use platform::event::{Class, Event, NewEvent};
+use platform::kernel::Kernel;
+use platform::queue::Work;
+use platform::shutdown::Shutdown;
+use platform::task::{NewTask, Task, TaskStatus, Tasks};
+use platform::testing::{DEADLINE_MS, Scope, eventually};
+use serde_json::{Value, json};
+use sqlx::migrate::Migrator;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// A service without tables of its own.
+static NO_TABLES: Migrator = Migrator::DEFAULT;
+const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS);
+
+/// The service whose consumers and queue nats/ declares.
+async fn given_service(scope: &Scope) -> Kernel {
+    scope.kernel("transcript", &NO_TABLES).await
+}
+
+fn tasks_of(kernel: &Kernel) -> Tasks {
+    Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), kernel.service)
+}
+
+fn start_relay(kernel: &Kernel, shutdown: &Shutdown) -> JoinHandle<()> {
+    tokio::spawn(platform::relay::run(kernel.clone(), shutdown.clone()))
+}
+
+fn start_worker(
+    kernel: &Kernel,
+    shutdown: &Shutdown,
+    work: std::sync::Arc<dyn Work>,
+) -> JoinHandle<()> {
+    let (bus, tasks) = (kernel.bus.clone(), tasks_of(kernel));
+    tokio::spawn(platform::queue::run_worker(bus, tasks, "transcript", 2, work, shutdown.clone()))
+}
+
+/// An event about a meeting, which the consumer `transcript-events` gets.
+fn event(key: Uuid, data: Value) -> NewEvent {
+    NewEvent {
+        kind: "moim.meeting.updated.v1",
+        source: "meeting",
+        ordering_key: key,
+        entity: "meeting",
+        entity_id: key,
+        verb: "updated",
+        class: Class::Event,
+        data,
+        changed: json!({ "meeting": { "__typename": "Meeting", "id": key } }),
+        invalidates: vec![],
+    }
+}
+
+async fn append(kernel: &Kernel, event: NewEvent) -> Uuid {
+    let mut tx = kernel.pool.begin().await.unwrap();
+    let id = kernel.outbox.append(&mut tx, event).await.unwrap();
+    tx.commit().await.unwrap();
+    kernel.outbox.wake();
+    id
+}
+
+async fn new_task(kernel: &Kernel, dedupe_key: Option<String>) -> Task {
+    let mut tx = kernel.pool.begin().await.unwrap();
+    let key = Uuid::now_v7();
+    let new = NewTask {
+        kind: "TRANSCRIPTION",
+        typename: "TranscriptTask",
+        queue: "transcript",
+        job_kind: "transcription",
+        ordering_key: key,
+        requested_by: None,
+        input: json!({}),
+        dedupe_key,
+        changed: json!({ "meeting": { "__typename": "Meeting", "id": key } }),
+    };
+    let task = tasks_of(kernel).create(&mut tx, new).await.unwrap();
+    tx.commit().await.unwrap();
+    kernel.outbox.wake();
+    task
+}
+
+async fn state(kernel: &Kernel, id: Uuid) -> Task {
+    tasks_of(kernel).get(&[id]).await.unwrap().remove(&id).unwrap()
+}
+
+async fn until_status(kernel: &Kernel, id: Uuid, status: TaskStatus) {
+    eventually(DEADLINE, async || state(kernel, id).await.status == status).await;
+}
+
+/// Number of messages in a stream.
+async fn count(bus: &Bus, stream: &str) -> u64 {
+    let stream = bus.jetstream().get_stream(bus.stream(stream)).await.unwrap();
+    stream.cached_info().state.messages
+}
+
+/// All events in a stream, in its order.
+async fn events(bus: &Bus, stream: &str) -> Vec<Event> {
+    let stream = bus.jetstream().get_stream(bus.stream(stream)).await.unwrap();
+    let state = &stream.cached_info().state;
+    let mut events = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let subject = bus.strip(&message.subject).unwrap();
+        events.push(Event::read(subject, &message.payload).unwrap());
+    }
+    events
+}
+
+/// How many rows of the outbox aren't published.
+async fn unpublished(kernel: &Kernel) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        .fetch_one(&kernel.pool)
+        .await
+        .unwrap()
+}

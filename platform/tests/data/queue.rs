@@ -1,0 +1,290 @@
+//! Jobs are done once, whatever happens to workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_nats::jetstream::consumer::PullConsumer;
+use futures::future::BoxFuture;
+use platform::queue::{Job, Progress, WorkError};
+use platform::shutdown::Shutdown;
+use platform::testing::{Scope, eventually};
+
+use super::*;
+
+/// What happens at a start of the work.
+enum Step {
+    /// Gets to 40 % and then never ends.
+    Hang,
+    /// Fails, and may be tried again.
+    Retry,
+    /// Fails for good.
+    Fail,
+    /// Takes the worker's task with it.
+    Panic,
+    /// Ends well.
+    Done,
+}
+
+/// Work that goes through given steps, one each time it is started, and then ends well.
+struct Script {
+    steps: Vec<Step>,
+    starts: AtomicU32,
+    dones: AtomicU32,
+}
+
+impl Script {
+    fn new(steps: impl Into<Vec<Step>>) -> Arc<Self> {
+        let (starts, dones) = Default::default();
+        Arc::new(Self { steps: steps.into(), starts, dones })
+    }
+
+    fn dones(&self) -> u32 {
+        self.dones.load(Ordering::SeqCst)
+    }
+}
+
+impl Work for Script {
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<(), WorkError>> {
+        Box::pin(async move {
+            assert_eq!(job.kind, "transcription");
+            let start = self.starts.fetch_add(1, Ordering::SeqCst);
+            match self.steps.get(start as usize).unwrap_or(&Step::Done) {
+                Step::Hang => {
+                    assert!(progress.report(40).await);
+                    std::future::pending().await
+                }
+                Step::Retry => Err(WorkError::retry("not this time")),
+                Step::Fail => Err(WorkError::fail("NOT_AUDIO", "This is no recording.")),
+                Step::Panic => panic!("as the script says"),
+                Step::Done => {
+                    progress.report(20).await;
+                    self.dones.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+/// Lets jobs of dead workers come again after 1 s rather than 10 s.
+async fn given_short_ack_wait(kernel: &Kernel) {
+    let stream = kernel.bus.stream("QUEUE_TRANSCRIPT");
+    let jetstream = kernel.bus.jetstream();
+    let consumer: PullConsumer =
+        jetstream.get_consumer_from_stream("transcript-jobs", &stream).await.unwrap();
+    let mut config = consumer.cached_info().config.clone();
+    config.ack_wait = Duration::from_secs(1);
+    let config: async_nats::jetstream::consumer::pull::Config =
+        serde_json::from_value(serde_json::to_value(config).unwrap()).unwrap();
+    jetstream.create_consumer_on_stream(config, &stream).await.unwrap();
+}
+
+async fn until_queue_is_empty(kernel: &Kernel) {
+    eventually(DEADLINE, async || count(&kernel.bus, "QUEUE_TRANSCRIPT").await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_worker_is_killed_is_done_once_by_another() {
+    // Given a worker in the middle of a job
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    given_short_ack_wait(&kernel).await;
+    let relay = start_relay(&kernel, &shutdown);
+    let work = Script::new([Step::Hang]);
+    let killed = start_worker(&kernel, &shutdown, work.clone());
+    let task = new_task(&kernel, None).await;
+    eventually(DEADLINE, async || state(&kernel, task.id).await.progress == 40).await;
+
+    // When it is killed, and another worker is there
+    killed.abort();
+    let _ = killed.await;
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+
+    // Then the job is done by that one, once, with progress that did not fall
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    until_queue_is_empty(&kernel).await;
+    assert_eq!(work.dones(), 1);
+    assert_eq!(state(&kernel, task.id).await.attempts, 2);
+    eventually(DEADLINE, async || unpublished(&kernel).await == 0).await;
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+    let of_the_task = |event: &Event| event.entity_id == Some(task.id);
+    let mut told = events(&kernel.bus, "EVENTS").await;
+    told.retain(of_the_task);
+    let told: Vec<_> = told.iter().map(|event| event.data["progress"].as_i64().unwrap()).collect();
+    assert_eq!(told, [0, 0, 40, 100]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_shutdown_a_job_is_given_back_at_once() {
+    // Given a worker in the middle of a job
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let work = Script::new([Step::Hang]);
+    let ending = Shutdown::default();
+    let first = start_worker(&kernel, &ending, work.clone());
+    let task = new_task(&kernel, None).await;
+    eventually(DEADLINE, async || state(&kernel, task.id).await.progress == 40).await;
+
+    // When it is told to end, and another one is there
+    ending.trigger();
+    first.await.unwrap();
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+
+    // Then that one needs not wait for the job
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    until_queue_is_empty(&kernel).await;
+    assert_eq!(work.dones(), 1);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_tried_again_and_in_the_end_given_up() {
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+
+    // Given work that fails in all kinds of ways, five times
+    let steps = [Step::Retry, Step::Panic, Step::Retry, Step::Retry, Step::Retry];
+    let work = Script::new(steps);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    let task = new_task(&kernel, None).await;
+
+    // Then the task fails, and the job is a dead letter
+    until_status(&kernel, task.id, TaskStatus::Failed).await;
+    until_queue_is_empty(&kernel).await;
+    let now = state(&kernel, task.id).await;
+    assert_eq!((now.error_code.as_deref(), now.attempts), (Some("ENGINE_FAILED"), 5));
+    eventually(DEADLINE, async || count(&kernel.bus, "DEAD_LETTERS").await == 1).await;
+
+    // When it is retried, then it is done
+    let mut tx = kernel.pool.begin().await.unwrap();
+    tasks_of(&kernel).retry(&mut tx, task.id).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    kernel.outbox.wake();
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    assert_eq!(work.dones(), 1);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_final_failure_is_not_tried_again() {
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let work = Script::new([Step::Fail]);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    let task = new_task(&kernel, None).await;
+    until_status(&kernel, task.id, TaskStatus::Failed).await;
+    until_queue_is_empty(&kernel).await;
+    let now = state(&kernel, task.id).await;
+    assert_eq!((now.error_code.as_deref(), now.attempts), (Some("NOT_AUDIO"), 1));
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_task_stops_its_work_and_frees_its_worker() {
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let work = Script::new([Step::Hang, Step::Hang]);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+
+    // Given two jobs that never end, thus no worker free
+    let (one, two) = (new_task(&kernel, None).await, new_task(&kernel, None).await);
+    eventually(DEADLINE, async || work.starts.load(Ordering::SeqCst) == 2).await;
+    // and a third that was cancelled before it started
+    let third = new_task(&kernel, None).await;
+
+    // When these are cancelled
+    for task in [&one, &third] {
+        let mut tx = kernel.pool.begin().await.unwrap();
+        tasks_of(&kernel).cancel(&mut tx, task.id).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    // Then the cancelled work stops, and the next job is done
+    let last = new_task(&kernel, None).await;
+    until_status(&kernel, last.id, TaskStatus::Completed).await;
+    eventually(DEADLINE, async || count(&kernel.bus, "QUEUE_TRANSCRIPT").await == 1).await;
+    assert_eq!(state(&kernel, one.id).await.status, TaskStatus::Cancelled);
+    assert_eq!(state(&kernel, third.id).await.attempts, 0);
+    assert_eq!(state(&kernel, two.id).await.status, TaskStatus::Processing);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_a_full_queue_refuses_wait_and_hold_no_event_up() {
+    // Given a queue that takes one job, and three tasks
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let jetstream = kernel.bus.jetstream();
+    let stream = jetstream.get_stream(kernel.bus.stream("QUEUE_TRANSCRIPT")).await.unwrap();
+    let mut config = stream.cached_info().config.clone();
+    config.max_messages = 1;
+    jetstream.update_stream(config).await.unwrap();
+    let relay = start_relay(&kernel, &shutdown);
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        tasks.push(new_task(&kernel, None).await);
+    }
+
+    // Then all events are told, and two jobs wait in the outbox
+    eventually(DEADLINE, async || count(&kernel.bus, "EVENTS").await == 3).await;
+    eventually(DEADLINE, async || {
+        count(&kernel.bus, "QUEUE_TRANSCRIPT").await == 1 && unpublished(&kernel).await == 2
+    })
+    .await;
+
+    // When a worker makes room, then they get their turn
+    let work = Script::new([]);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    for task in &tasks {
+        until_status(&kernel, task.id, TaskStatus::Completed).await;
+    }
+    assert_eq!(work.dones(), 3);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_queue_is_filled_again_from_the_tasks() {
+    // Given a task whose job is in a queue that was lost
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let task = new_task(&kernel, None).await;
+    eventually(DEADLINE, async || count(&kernel.bus, "QUEUE_TRANSCRIPT").await == 1).await;
+    let name = kernel.bus.stream("QUEUE_TRANSCRIPT");
+    kernel.bus.jetstream().get_stream(&name).await.unwrap().purge().await.unwrap();
+
+    // When unfinished tasks are queued again (twice, by mistake)
+    assert_eq!(tasks_of(&kernel).requeue("transcript").await.unwrap(), 1);
+    assert_eq!(tasks_of(&kernel).requeue("transcript").await.unwrap(), 1);
+
+    // Then the task is done, once
+    let work = Script::new([]);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    eventually(DEADLINE, async || unpublished(&kernel).await == 0).await;
+    until_queue_is_empty(&kernel).await;
+    assert_eq!(work.dones(), 1);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}

@@ -1,0 +1,266 @@
+//! Configuration of the router. Every field has a default; unknown keys are
+//! refused. Signing keys are secrets and come from the program, not from a file.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+
+use crate::engine::SUBGRAPH_TIMEOUT_MS;
+
+/// Largest request body unless configured, in bytes.
+pub const BODY_MAX_BYTES: usize = 1024 * 1024;
+/// Prepared operations kept unless configured.
+pub const PLAN_CACHE_ENTRIES: usize = 1_000;
+/// Largest answer of a subgraph unless configured, in bytes.
+pub const SUBGRAPH_RESPONSE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The router's configuration.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whether `__schema` and `__type` are answered.
+    pub introspection: bool,
+    /// Whether `/graphiql` is served.
+    pub explorer: bool,
+    /// Who may be believed.
+    pub authentication: Authentication,
+    /// Settings of single subgraphs, by name.
+    pub subgraphs: BTreeMap<String, Subgraph>,
+    /// The HTTP side.
+    pub http: Http,
+    /// Headers of clients for subgraphs.
+    pub headers: Headers,
+    /// Prepared operations that are kept.
+    pub plan_cache_entries: usize,
+    /// The event stream that feeds subscriptions; None for a router without.
+    pub events: Option<Events>,
+    /// Bounds of the push plane.
+    pub push: crate::push::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            introspection: true,
+            explorer: true,
+            authentication: Authentication::default(),
+            subgraphs: BTreeMap::new(),
+            http: Http::default(),
+            headers: Headers::default(),
+            plan_cache_entries: PLAN_CACHE_ENTRIES,
+            events: None,
+            push: crate::push::Config::default(),
+        }
+    }
+}
+
+/// Where identities come from. Without issuers everybody is anonymous.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Authentication {
+    /// Issuers of tokens.
+    pub issuers: Vec<Issuer>,
+}
+
+/// An issuer of tokens.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The `aud` that its tokens must have for this router; any if not set.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// Its public keys: `url: …`, `file: …` or `inline: …`.
+    #[serde(with = "serde_yaml_ng::with::singleton_map")]
+    pub jwks: Jwks,
+}
+
+/// Where an issuer's key set is.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Jwks {
+    /// Fetched, cached, and fetched again for an unknown key.
+    Url(String),
+    /// Read at the start, and again for an unknown key.
+    File(PathBuf),
+    /// The JSON itself.
+    Inline(String),
+}
+
+/// Settings of one subgraph.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subgraph {
+    /// Its address, instead of the supergraph's.
+    pub url: Option<String>,
+    /// Longest wait for an answer, in milliseconds.
+    pub timeout_ms: u64,
+    /// Largest answer, in bytes.
+    pub response_max_bytes: usize,
+}
+
+impl Default for Subgraph {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout_ms: SUBGRAPH_TIMEOUT_MS,
+            response_max_bytes: SUBGRAPH_RESPONSE_MAX_BYTES,
+        }
+    }
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Largest request body, in bytes.
+    pub body_max_bytes: usize,
+    /// Whether requests that a browser sends without asking first are refused.
+    pub csrf_protection: bool,
+    /// Pages of other origins.
+    pub cors: Cors,
+    /// Whether large responses are compressed for clients that want it.
+    pub compression: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            body_max_bytes: BODY_MAX_BYTES,
+            csrf_protection: true,
+            cors: Cors::default(),
+            compression: true,
+        }
+    }
+}
+
+/// Which other origins' pages may read responses.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// Origins such as `https://app.example.org`, or `*` for all. None by default.
+    pub origins: Vec<String>,
+    /// Whether cookies are allowed; not together with `*`.
+    pub credentials: bool,
+}
+
+/// Which headers of clients go on to subgraphs.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Headers {
+    /// Names, to every subgraph. `moim-*` and hop-by-hop headers never go on.
+    pub propagate: Vec<String>,
+}
+
+impl Default for Headers {
+    fn default() -> Self {
+        Self {
+            propagate: vec!["accept-language".to_owned()],
+        }
+    }
+}
+
+/// The event stream.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// NATS servers, such as `nats://127.0.0.1:4222`.
+    pub url: String,
+    /// Put before streams and subjects.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not YAML, or a key or value that is not known.
+    #[error("the router's configuration is invalid: {0}")]
+    Yaml(#[from] serde_yaml_ng::Error),
+    /// A setting for a subgraph that the supergraph does not have.
+    #[error("the configuration names the subgraph \"{0}\", which the supergraph does not have")]
+    UnknownSubgraph(String),
+    /// Cookies for everybody.
+    #[error("http.cors: `credentials` cannot be allowed to every origin (`*`)")]
+    CorsCredentials,
+    /// A text that cannot be a header.
+    #[error("`{0}` is not a valid header name or origin")]
+    Header(String),
+    /// Neither the supergraph nor the configuration says where a subgraph is.
+    #[error(
+        "the subgraph \"{0}\" has no usable address: set subgraphs.{0}.url, or compose with a \
+         routing URL"
+    )]
+    NoAddress(String),
+}
+
+impl Config {
+    /// Reads YAML (or JSON). An empty text is the default configuration.
+    ///
+    /// # Errors
+    /// Where a key is unknown or a value has a wrong type.
+    pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        Ok(serde_yaml_ng::from_str(text)?)
+    }
+
+    /// The settings of a subgraph.
+    pub fn subgraph(&self, name: &str) -> Subgraph {
+        self.subgraphs.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Checks what only the supergraph can tell.
+    pub(crate) fn check(&self, subgraphs: &HashMap<&str, &str>) -> Result<(), ConfigError> {
+        if let Some(name) = self.subgraphs.keys().find(|name| !subgraphs.contains_key(name.as_str()))
+        {
+            return Err(ConfigError::UnknownSubgraph(name.clone()));
+        }
+        let cors = &self.http.cors;
+        if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
+            return Err(ConfigError::CorsCredentials);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_the_default() {
+        assert_eq!(Config::from_yaml("# nothing\n").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_concern_is_read_and_unknown_keys_are_refused() {
+        let text = r#"
+listen: 0.0.0.0:4001
+introspection: false
+authentication:
+  issuers:
+    - issuer: https://id.example.org
+      audience: moim
+      jwks: { url: https://id.example.org/jwks.json }
+subgraphs:
+  user: { url: "http://127.0.0.1:4101/graphql", timeout_ms: 500 }
+http:
+  cors: { origins: ["https://app.example.org"], credentials: true }
+"#;
+        let config = Config::from_yaml(text).unwrap();
+        assert_eq!(config.subgraph("user").timeout_ms, 500);
+        assert_eq!(config.subgraph("other").timeout_ms, SUBGRAPH_TIMEOUT_MS);
+        assert!(!config.introspection);
+        assert!(Config::from_yaml("introspektion: true").is_err());
+    }
+}

@@ -1,0 +1,412 @@
+//! Runs a plan. One task, no locks: fetches are in flight together, but only
+//! this loop touches the tree, one answer at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream::FuturesUnordered,
+};
+use http::{
+    HeaderValue, Method, Uri,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use platform::subgraph::{CallTimeout, Request, Response, TransportError};
+use tokio::time::Instant;
+
+use super::{
+    Answer, Engine, RequestContext, Variables,
+    answer::{self, SubgraphAnswer},
+    arena::Arena,
+    condition::{FlagValues, holds},
+    introspection,
+    merge::merge,
+    plan::{Entities, Fetch},
+    position::Positions,
+    prepare::Prepared,
+    representation::Collected,
+    value::{Fields, Value, write_string},
+    variable::{self, Coerced},
+};
+use crate::{
+    error::{GraphQLError, PathSegment, code},
+    projection,
+};
+
+/// Most positions that one error about a shared entity is reported at.
+const MAX_POSITIONS_PER_ERROR: usize = 16;
+/// Most errors in one response.
+const MAX_ERRORS_PER_RESPONSE: usize = 1_000;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A fetch under way: which step, where its answer belongs, and the answer.
+type Flight = BoxFuture<'static, (usize, Vec<Collected>, Result<Response, TransportError>)>;
+
+/// Executes a prepared operation; `event` is a subscription's root object.
+pub(super) async fn run(
+    engine: &Engine,
+    prepared: &Prepared,
+    variables: &Variables,
+    ctx: &RequestContext,
+    event: Option<Bytes>,
+) -> Answer {
+    let schema = &engine.supergraph.schema;
+    let coerced = match variable::coerce(schema, &prepared.declarations, variables) {
+        Ok(coerced) => coerced,
+        Err(errors) => return Answer::refused(&errors),
+    };
+    let flags = prepared.flags.values(&coerced, &prepared.declarations);
+    let arena = Arena::default();
+    let mut run = Run {
+        engine,
+        prepared,
+        ctx,
+        coerced,
+        flags,
+        arena: &arena,
+        tree: Value::Object(Vec::new()),
+        errors: Vec::new(),
+    };
+    if let Err(error) = run.begin(event) {
+        return Answer::refused(&[error]);
+    }
+    run.steps().await;
+    run.respond()
+}
+
+struct Run<'a> {
+    engine: &'a Engine,
+    prepared: &'a Prepared,
+    ctx: &'a RequestContext,
+    coerced: Coerced,
+    flags: FlagValues,
+    arena: &'a Arena,
+    tree: Value<'a>,
+    /// Errors and the step they came from, for an order that does not depend on time.
+    errors: Vec<(usize, GraphQLError)>,
+}
+
+impl<'a> Run<'a> {
+    /// Puts into the tree what needs no fetch.
+    fn begin(&mut self, event: Option<Bytes>) -> Result<(), GraphQLError> {
+        let names = &self.engine.supergraph.abstract_names;
+        if let (Some(event), Some(subscription)) = (event, self.prepared.subscription()) {
+            let mut root = Value::parse(self.arena.keep(event)).map_err(|error| {
+                tracing::error!(%error, "an event's payload is not JSON");
+                GraphQLError::new(code::INTERNAL_SERVER_ERROR, "The event cannot be read.")
+            })?;
+            subscription.alias(&mut root);
+            merge(&mut self.tree, root, names);
+        }
+        let fields = &self.prepared.projection.root.list;
+        for field in fields.iter().filter(|field| field.condition.holds(&self.flags)) {
+            let schema = &self.engine.supergraph.schema;
+            let Some(json) = introspection::resolve(schema, field, &self.flags, &self.coerced)
+            else {
+                continue;
+            };
+            let bytes = self.arena.keep(json.into());
+            if let (Ok(value), Value::Object(root)) = (Value::parse(bytes), &mut self.tree) {
+                root.push((&field.key, value));
+            }
+        }
+        Ok(())
+    }
+
+    async fn steps(&mut self) {
+        let steps = &self.prepared.plan.steps;
+        let mut waiting: Vec<usize> = steps.iter().map(|step| step.after.len()).collect();
+        let mut ready: Vec<usize> = (0..steps.len()).filter(|step| waiting[*step] == 0).collect();
+        let mut flights = FuturesUnordered::<Flight>::new();
+        loop {
+            while let Some(step) = ready.pop() {
+                match self.start(step) {
+                    Some(flight) => flights.push(flight),
+                    None => release(&steps[step].before, &mut waiting, &mut ready),
+                }
+            }
+            let Some((step, collected, outcome)) = flights.next().await else {
+                return;
+            };
+            self.land(step, collected, outcome);
+            release(&steps[step].before, &mut waiting, &mut ready);
+        }
+    }
+
+    /// Sends a step's request; None where there is nothing to ask.
+    fn start(&mut self, index: usize) -> Option<Flight> {
+        let step = &self.prepared.plan.steps[index];
+        if !holds(&step.conditions, &self.flags) {
+            return None;
+        }
+        let fetch = &step.fetch;
+        let collected: Vec<_> = fetch
+            .entities
+            .iter()
+            .map(|entities| entities.collection.collect(&self.tree))
+            .collect();
+        if !collected.is_empty() && collected.iter().all(|collected| collected.len == 0) {
+            return None;
+        }
+        let Some(service) = self.engine.services.get(&fetch.service) else {
+            let message = format!("The subgraph \"{}\" cannot be reached.", fetch.service);
+            let error = GraphQLError::new(code::SUBREQUEST_HTTP_ERROR, message);
+            self.fail(index, &collected, error.of_service(&fetch.service));
+            return None;
+        };
+        let mut timeout = service.timeout;
+        if let Some(deadline) = self.ctx.deadline {
+            timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));
+        }
+        let request = self.request(fetch, &collected, timeout);
+        let call = service.transport.call(request);
+        let flight = async move {
+            let outcome = tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+                let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                Err(TransportError::Timeout(millis))
+            });
+            (index, collected, outcome)
+        };
+        Some(flight.boxed())
+    }
+
+    fn request(&self, fetch: &Fetch, collected: &[Collected], timeout: Duration) -> Request {
+        let body = self.body(fetch, collected);
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static("/graphql");
+        let headers = request.headers_mut();
+        *headers = self.ctx.headers.clone();
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(ACCEPT, JSON);
+        self.ctx.trace.child().inject(headers);
+        if let Some(keys) = &self.engine.keys {
+            keys.sign(&fetch.service, &self.ctx.identity, &body, headers);
+        }
+        request.extensions_mut().insert(CallTimeout(timeout));
+        *request.body_mut() = body.into();
+        request
+    }
+
+    fn body(&self, fetch: &Fetch, collected: &[Collected]) -> Vec<u8> {
+        let size = collected.iter().map(|it| it.json.len() + 32).sum::<usize>();
+        let mut body = Vec::with_capacity(fetch.prefix.len() + size + 64);
+        body.extend_from_slice(&fetch.prefix);
+        let mut first = true;
+        let mut name = |body: &mut Vec<u8>, name: &str| {
+            if !std::mem::take(&mut first) {
+                body.push(b',');
+            }
+            write_string(body, name);
+            body.push(b':');
+        };
+        for variable in &fetch.variables {
+            if let Some(value) = self.coerced.get(variable) {
+                name(&mut body, variable);
+                body.extend_from_slice(value.as_bytes());
+            }
+        }
+        for (index, (entities, collected)) in fetch.entities.iter().zip(collected).enumerate() {
+            // Fields with the same representations share a variable.
+            let known = &fetch.entities[..index];
+            if !known.iter().any(|earlier| earlier.variable == entities.variable) {
+                name(&mut body, &entities.variable);
+                body.extend_from_slice(&collected.json);
+            }
+        }
+        body.extend_from_slice(b"}}");
+        body
+    }
+
+    /// Takes an answer into the tree.
+    fn land(
+        &mut self,
+        index: usize,
+        collected: Vec<Collected>,
+        outcome: Result<Response, TransportError>,
+    ) {
+        let fetch = &self.prepared.plan.steps[index].fetch;
+        let answer = match answer::read(self.arena, &fetch.service, outcome) {
+            Ok(answer) => answer,
+            Err(error) => return self.fail(index, &collected, error),
+        };
+        let SubgraphAnswer { mut data, errors } = answer;
+        for error in errors {
+            self.subgraph_error(index, fetch, &collected, error);
+        }
+        if fetch.entities.is_empty() {
+            for renamer in &fetch.renames {
+                renamer.apply(&mut data);
+            }
+            merge(&mut self.tree, data, &self.engine.supergraph.abstract_names);
+            return;
+        }
+        let Value::Object(mut data) = data else { return };
+        for (entities, collected) in fetch.entities.iter().zip(collected) {
+            if let Some(Value::List(answers)) = take(&mut data, &entities.alias) {
+                self.place(entities, &collected, answers);
+            }
+        }
+    }
+
+    /// Merges entities into all of their positions; the last one gets the
+    /// original, the others copies of its slices.
+    fn place(&mut self, entities: &'a Entities, collected: &Collected, mut answers: Vec<Value<'a>>) {
+        let names = &self.engine.supergraph.abstract_names;
+        for renamer in &entities.renames {
+            for answer in &mut answers {
+                renamer.apply(answer);
+            }
+        }
+        let mut uses = vec![0_u32; answers.len()];
+        for index in &collected.indices {
+            if let Some(uses) = uses.get_mut(*index as usize) {
+                *uses += 1;
+            }
+        }
+        for (position, index) in collected.indices.iter().enumerate() {
+            let index = *index as usize;
+            let Some(answer) = answers.get_mut(index) else {
+                continue;
+            };
+            uses[index] -= 1;
+            let value = match uses[index] {
+                0 => std::mem::replace(answer, Value::Null),
+                _ => answer.clone(),
+            };
+            if let Some(target) = collected.positions.get_mut(position, &mut self.tree) {
+                merge(target, value, names);
+            }
+        }
+    }
+
+    /// A fetch that brought nothing: one error where its answer would have been.
+    fn fail(&mut self, step: usize, collected: &[Collected], mut error: GraphQLError) {
+        let fetch = &self.prepared.plan.steps[step].fetch;
+        match collected.iter().find(|collected| collected.len > 0) {
+            Some(collected) => error.path = Some(collected.positions.common_path(&self.tree)),
+            None => {
+                if let [key] = fetch.root_keys.as_slice() {
+                    error.path = Some(vec![PathSegment::Key(key.to_string())]);
+                }
+            }
+        }
+        self.errors.push((step, error));
+    }
+
+    /// Gives a subgraph's error the client's path.
+    fn subgraph_error(
+        &mut self,
+        step: usize,
+        fetch: &Fetch,
+        collected: &[Collected],
+        mut error: GraphQLError,
+    ) {
+        if fetch.entities.is_empty() {
+            self.errors.push((step, error));
+            return;
+        }
+        let Some(path) = error.path.take() else {
+            return self.fail(step, collected, error);
+        };
+        let Some(place) = EntityPlace::of(fetch, &path) else {
+            return self.fail(step, collected, error);
+        };
+        let collected = &collected[place.entities];
+        let Some(index) = place.index else {
+            return self.fail(step, std::slice::from_ref(collected), error);
+        };
+        for position in collected.positions_of(index).take(MAX_POSITIONS_PER_ERROR) {
+            let path = entity_path(&collected.positions, position, &self.tree, place.rest);
+            self.errors.push((step, error.clone().at(path)));
+        }
+    }
+
+    fn respond(mut self) -> Answer {
+        // Stable: the order within a step is the subgraph's.
+        self.errors.sort_by_key(|(step, _)| *step);
+        let mut errors: Vec<_> = self.errors.drain(..).map(|(_, error)| error).collect();
+        let size: usize = 1024;
+        let mut body = Vec::with_capacity(size);
+        body.extend_from_slice(b"{\"data\":");
+        let context = projection::Context {
+            flags: &self.flags,
+            errors: &errors,
+        };
+        let found = projection::write(&self.prepared.projection, &self.tree, &context, &mut body);
+        errors.extend(found);
+        errors.truncate(MAX_ERRORS_PER_RESPONSE);
+        if !errors.is_empty() {
+            body.extend_from_slice(b",\"errors\":");
+            // Writing to a Vec cannot fail.
+            let _ = serde_json::to_writer(&mut body, &errors);
+        }
+        body.push(b'}');
+        Answer {
+            body: body.into(),
+            executed: true,
+            errors: errors.len(),
+        }
+    }
+}
+
+/// A step is done: those that waited for it only may begin.
+fn release(before: &[usize], waiting: &mut [usize], ready: &mut Vec<usize>) {
+    for step in before {
+        waiting[*step] -= 1;
+        if waiting[*step] == 0 {
+            ready.push(*step);
+        }
+    }
+}
+
+fn take<'a>(fields: &mut Fields<'a>, key: &str) -> Option<Value<'a>> {
+    let (_, value) = fields.iter_mut().find(|(name, _)| *name == key)?;
+    Some(std::mem::replace(value, Value::Null))
+}
+
+/// What a path of an entity fetch points at.
+struct EntityPlace<'p> {
+    /// Which `_entities` field.
+    entities: usize,
+    /// Which representation.
+    index: Option<usize>,
+    /// The way inside the entity.
+    rest: &'p [PathSegment],
+}
+
+impl<'p> EntityPlace<'p> {
+    fn of(fetch: &Fetch, path: &'p [PathSegment]) -> Option<Self> {
+        let (PathSegment::Key(alias), rest) = path.split_first()? else {
+            return None;
+        };
+        let mut known = fetch.entities.iter();
+        let entities = known.position(|entities| *entities.alias == **alias)?;
+        Some(match rest.split_first() {
+            Some((PathSegment::Index(index), rest)) => Self {
+                entities,
+                index: Some(*index),
+                rest,
+            },
+            _ => Self {
+                entities,
+                index: None,
+                rest,
+            },
+        })
+    }
+}
+
+fn entity_path(
+    positions: &Positions,
+    position: usize,
+    tree: &Value<'_>,
+    rest: &[PathSegment],
+) -> Vec<PathSegment> {
+    let mut path = positions.path(position, tree);
+    path.extend_from_slice(rest);
+    path
+}

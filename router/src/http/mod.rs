@@ -1,0 +1,83 @@
+//! The HTTP side: GraphQL over HTTP, the explorer, health.
+
+mod explorer;
+mod graphql;
+mod negotiation;
+mod request;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use http::{HeaderName, HeaderValue, Method, header};
+use tower_http::{
+    CompressionLevel,
+    compression::{
+        CompressionLayer, Predicate as _,
+        predicate::{NotForContentType, SizeAbove},
+    },
+    cors::{AllowOrigin, CorsLayer},
+};
+
+use crate::{
+    config::{ConfigError, Cors},
+    gateway::Gateway,
+};
+
+/// Smallest response that is worth compressing, in bytes.
+const COMPRESS_ABOVE_BYTES: u64 = 1024;
+/// How long browsers may remember what CORS allows, in seconds.
+const CORS_MAX_AGE_S: u64 = 3_600;
+
+/// All routes of the router but its health.
+pub(crate) fn routes(gateway: &Arc<Gateway>) -> Result<Router, ConfigError> {
+    let config = &gateway.config;
+    let mut routes = Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .layer(DefaultBodyLimit::max(config.http.body_max_bytes))
+        .with_state(Arc::clone(gateway));
+    if config.explorer {
+        routes = routes.merge(explorer::routes());
+    }
+    if config.http.compression {
+        let worth = SizeAbove::new(COMPRESS_ABOVE_BYTES)
+            .and(NotForContentType::SSE)
+            .and(NotForContentType::IMAGES);
+        let layer = CompressionLayer::new().quality(CompressionLevel::Fastest);
+        routes = routes.layer(layer.compress_when(worth));
+    }
+    match cors(&config.http.cors)? {
+        Some(layer) => Ok(routes.layer(layer)),
+        None => Ok(routes),
+    }
+}
+
+fn cors(config: &Cors) -> Result<Option<CorsLayer>, ConfigError> {
+    if config.origins.is_empty() {
+        return Ok(None);
+    }
+    let origins = match config.origins.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::any(),
+        false => {
+            let origins = config.origins.iter().map(|origin| {
+                HeaderValue::from_str(origin).map_err(|_| ConfigError::Header(origin.clone()))
+            });
+            AllowOrigin::list(origins.collect::<Result<Vec<_>, _>>()?)
+        }
+    };
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::ACCEPT,
+            HeaderName::from_static("apollo-require-preflight"),
+            HeaderName::from_static("x-apollo-operation-name"),
+            HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([header::RETRY_AFTER])
+        .allow_credentials(config.credentials)
+        .max_age(std::time::Duration::from_secs(CORS_MAX_AGE_S));
+    Ok(Some(layer))
+}

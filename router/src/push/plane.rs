@@ -1,0 +1,254 @@
+//! The push plane: subscriptions on fields that the event stream feeds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::error::{GraphQLError, code};
+
+use super::{
+    config::Config,
+    cursor::Cursor,
+    error,
+    feed::Feed,
+    hub::Hub,
+    payload::Shape,
+    source::{EventSource, Sources, Start},
+    subject::Filter,
+    subscription::Subscription,
+};
+
+/// How many shapes of fetches are kept parsed.
+const SHAPES: usize = 1_024;
+
+/// One operation with its variables for one identity: what is executed per event.
+/// Subscribers that may see the same answer can share one (`Arc`) and with it the
+/// execution; today each has its own.
+pub trait Execution: Send + Sync + 'static {
+    /// Runs a query as the subscriber and gives the whole JSON response.
+    fn guard<'a>(
+        &'a self,
+        query: &'a str,
+        variables: Map<String, Value>,
+    ) -> BoxFuture<'a, Bytes>;
+
+    /// Runs what the plan does after an event, given the JSON of the subscription's
+    /// root object, and gives the whole JSON response.
+    fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes>;
+
+    /// The value of a boolean variable, for `@include` and `@skip`.
+    fn flag(&self, variable: &str) -> Option<bool>;
+}
+
+/// Who subscribes.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// The viewer's id.
+    pub id: String,
+    /// When the proof of identity ends, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// A subscription operation, ready to start.
+pub struct Request {
+    /// Name of the subscription field.
+    pub field: String,
+    /// The values of its arguments.
+    pub arguments: Map<String, Value>,
+    /// The GraphQL document of the plan's fetch to the events subgraph.
+    pub document: Arc<str>,
+    /// None when nobody is signed in.
+    pub subscriber: Option<Subscriber>,
+    /// The cursor that the transport knows (SSE `Last-Event-ID`); the argument
+    /// `after` goes before it.
+    pub last_event_id: Option<String>,
+    /// Runs the guard and the events.
+    pub execution: Arc<dyn Execution>,
+}
+
+/// Starts subscriptions. Shared by all connections.
+pub struct Plane {
+    pub(super) sources: Sources,
+    pub(super) hub: Hub,
+    prefix: String,
+    stop: DropGuard,
+    shapes: Cache<Arc<str>, Arc<Shape>>,
+}
+
+impl Plane {
+    /// A plane over the hub. `prefix` goes before every subject (`t1.` or nothing);
+    /// `stop` ends the hub's reader, and is called when the plane is dropped.
+    pub(super) fn new(
+        sources: Sources,
+        hub: Hub,
+        prefix: String,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            sources,
+            hub,
+            prefix,
+            stop: stop.drop_guard(),
+            shapes: Cache::new(SHAPES),
+        }
+    }
+
+    /// Stops reading and closes all subscriptions without a word, so that their
+    /// clients resume elsewhere. For the end of the process.
+    pub fn close(&self) {
+        self.stop.token().cancel();
+        self.hub.close();
+    }
+
+    /// Whether the stream has been reached.
+    pub fn is_ready(&self) -> bool {
+        self.hub.is_ready()
+    }
+
+    /// Bounds of the plane and its transports.
+    pub fn config(&self) -> &Config {
+        self.hub.config()
+    }
+
+    /// Where events come from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// How many subscriptions listen.
+    pub fn subscriptions(&self) -> usize {
+        self.hub.subscribers()
+    }
+
+    /// Starts a subscription: finds its place in the stream, then asks the guard.
+    ///
+    /// # Errors
+    /// What the client is told instead of a first event.
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Subscription, Vec<GraphQLError>> {
+        let source = self.sources.get(&request.field).cloned().ok_or_else(|| {
+            one(GraphQLError::new(
+                code::BAD_REQUEST,
+                "This subscription has no event source.",
+            ))
+        })?;
+        let shape = self.shape(&request.document).map_err(one)?;
+        let filters = self.filters(&source, &request).map_err(one)?;
+        let after = cursor(&request).map_err(one)?;
+        self.hub.ready().await.map_err(|e| one(e.into()))?;
+        // The place is taken before the guard reads the state: what happens in
+        // between comes after the snapshot, and nothing falls between the two.
+        let feed = match (after, source.start) {
+            (Some(cursor), _) => Feed::after(&self.hub, filters, cursor),
+            (None, Start::Snapshot) => Feed::live(&self.hub, filters),
+            (None, Start::Retained) => Feed::retained(&self.hub, filters),
+        };
+        let state = guard(&source, &request, after.is_some()).await?;
+        Ok(Subscription::new(
+            self.clone(),
+            source,
+            shape,
+            request,
+            feed,
+            state,
+            after.is_some(),
+        ))
+    }
+
+    fn shape(&self, document: &Arc<str>) -> Result<Arc<Shape>, GraphQLError> {
+        self.shapes
+            .get_or_insert_with(document, || Shape::parse(document).map(Arc::new))
+            .map_err(|error| {
+                tracing::error!(%error, "a subscription can't start");
+                error::internal("This subscription can't be planned.")
+            })
+    }
+
+    fn filters(
+        &self,
+        source: &EventSource,
+        request: &Request,
+    ) -> Result<Arc<[Filter]>, GraphQLError> {
+        let viewer = request.subscriber.as_ref().map(|s| s.id.as_str());
+        let argument = |name: &str| request.arguments.get(name).and_then(Value::as_str);
+        let fill = |template: &super::subject::Template| {
+            template.fill(&self.prefix, argument, viewer)
+        };
+        let filters: Result<Arc<[Filter]>, _> = source.subjects.iter().map(fill).collect();
+        Ok(filters?)
+    }
+}
+
+fn one(error: GraphQLError) -> Vec<GraphQLError> {
+    vec![error]
+}
+
+/// Where the client wants to go on from, if it says so.
+fn cursor(request: &Request) -> Result<Option<Cursor>, GraphQLError> {
+    let text = match request.arguments.get("after") {
+        None | Some(Value::Null) => request.last_event_id.as_deref().filter(|id| !id.is_empty()),
+        Some(Value::String(text)) => Some(text.as_str()),
+        Some(_) => return Err(super::cursor::InvalidCursor.into()),
+    };
+    Ok(text.map(Cursor::decode).transpose()?)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Option<Map<String, Value>>,
+    #[serde(default)]
+    errors: Vec<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    message: String,
+    #[serde(default)]
+    extensions: Map<String, Value>,
+}
+
+/// Asks whether the viewer may listen, and for the state now.
+async fn guard(
+    source: &EventSource,
+    request: &Request,
+    resumed: bool,
+) -> Result<Map<String, Value>, Vec<GraphQLError>> {
+    let variables = source
+        .guard_variables
+        .iter()
+        .filter_map(|name| Some((name.clone(), request.arguments.get(name)?.clone())))
+        .collect();
+    let body = request.execution.guard(&source.guard, variables).await;
+    let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
+        tracing::error!(%error, field = source.field, "the guard's answer can't be read");
+        one(error::internal("The subscription can't be checked at the moment."))
+    })?;
+    let data = answer.data.unwrap_or_default();
+    let missing = |key: &String| data.get(key).is_none_or(Value::is_null);
+    let refused = source.required.iter().any(missing);
+    if refused && request.subscriber.is_none() {
+        return Err(one(error::unauthenticated("Sign in to listen to this.")));
+    }
+    // A snapshot with holes would pass for the state; a resumed client has it already.
+    if !answer.errors.is_empty() && (refused || !resumed) {
+        return Err(answer.errors.into_iter().map(public).collect());
+    }
+    if refused {
+        return Err(one(error::not_found()));
+    }
+    Ok(data)
+}
+
+/// An error of the guard for the client: its path lies in a query that he didn't write.
+fn public(problem: Problem) -> GraphQLError {
+    let mut error = GraphQLError::new(code::INTERNAL_SERVER_ERROR, problem.message);
+    error.extensions.extend(problem.extensions);
+    error
+}

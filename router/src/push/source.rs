@@ -1,0 +1,351 @@
+//! `@eventSource`: where the events of a subscription field come from, read from
+//! the supergraph.
+
+use std::{collections::HashMap, sync::Arc};
+
+use graphql_tools::static_graphql::{query, schema};
+use hive_router_query_planner::utils::parsing::{safe_parse_operation, safe_parse_schema};
+use serde_json::{Map, Value};
+
+use super::{
+    payload::Types,
+    subject::{Template, TemplateError},
+};
+
+const DIRECTIVE: &str = "eventSource";
+/// What the push plane itself writes into every event.
+const OWN_FIELDS: [&str; 4] = ["__typename", "cursor", "type", "occurredAt"];
+
+/// What a subscription without a cursor begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The state now, as the guard answers it.
+    Snapshot,
+    /// Every event that the stream still holds.
+    Retained,
+}
+
+/// One subscription field that is fed by the event stream.
+#[derive(Debug)]
+pub struct EventSource {
+    /// Name of the field.
+    pub field: String,
+    /// Name of the object type that it gives.
+    pub event_type: String,
+    /// What to listen to.
+    pub subjects: Vec<Template>,
+    /// The query that decides whether the viewer may listen.
+    pub guard: String,
+    /// The variables that the guard declares.
+    pub guard_variables: Vec<String>,
+    /// Response keys of the guard that must not be null.
+    pub required: Vec<String>,
+    /// How it begins without a cursor.
+    pub start: Start,
+    /// The path whose first value that is not null marks the last event.
+    pub until: Option<Vec<String>>,
+}
+
+/// An `@eventSource` that can't work. Found when the supergraph is loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The supergraph is no SDL.
+    #[error("the supergraph can't be read: {0}")]
+    Schema(String),
+    /// A wrong subject template.
+    #[error("@eventSource of field {field:?}")]
+    Subject {
+        /// The field.
+        field: String,
+        /// What is wrong with the template.
+        #[source]
+        source: TemplateError,
+    },
+    /// Anything else that is wrong with the directive.
+    #[error("@eventSource of field {field:?}: {reason}")]
+    Invalid {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// All event sources of a supergraph.
+#[derive(Debug, Default)]
+pub struct Sources {
+    by_field: HashMap<String, Arc<EventSource>>,
+    pub(super) types: Types,
+}
+
+impl Sources {
+    /// Reads the event sources from a supergraph's SDL. A supergraph without any is fine.
+    ///
+    /// # Errors
+    /// [`SourceError`] names the field and what is wrong with its directive.
+    pub fn read(supergraph: &str) -> Result<Self, SourceError> {
+        let document =
+            safe_parse_schema(supergraph).map_err(|e| SourceError::Schema(e.to_string()))?;
+        let mut objects = HashMap::new();
+        let mut types = Types::default();
+        for definition in &document.definitions {
+            match definition {
+                schema::Definition::TypeDefinition(schema::TypeDefinition::Object(object)) => {
+                    for interface in &object.implements_interfaces {
+                        types.add(&object.name, interface);
+                    }
+                    objects.insert(object.name.as_str(), object);
+                }
+                schema::Definition::TypeDefinition(schema::TypeDefinition::Union(union)) => {
+                    for member in &union.types {
+                        types.add(member, &union.name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let root = document
+            .subscription_type_name()
+            .and_then(|name| objects.get(name.as_str()));
+        let mut by_field = HashMap::new();
+        for field in root.iter().flat_map(|root| &root.fields) {
+            if let Some(directive) = field.directives.iter().find(|d| d.name == DIRECTIVE) {
+                let source = EventSource::read(field, directive, &objects)?;
+                by_field.insert(field.name.clone(), Arc::new(source));
+            }
+        }
+        Ok(Self { by_field, types })
+    }
+
+    /// The source of a subscription field, if it is fed by the event stream.
+    pub fn get(&self, field: &str) -> Option<&Arc<EventSource>> {
+        self.by_field.get(field)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<EventSource>> {
+        self.by_field.values()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_field.is_empty()
+    }
+}
+
+type Objects<'a> = HashMap<&'a str, &'a schema::ObjectType>;
+
+impl EventSource {
+    fn read(
+        field: &schema::Field,
+        directive: &schema::Directive,
+        objects: &Objects<'_>,
+    ) -> Result<Self, SourceError> {
+        let invalid = |reason: String| SourceError::Invalid {
+            field: field.name.clone(),
+            reason,
+        };
+        let subjects = read_subjects(field, argument(directive, "subject"))?;
+        for name in subjects.iter().flat_map(Template::arguments) {
+            if !field.arguments.iter().any(|a| a.name == *name) {
+                return Err(invalid(format!("the field has no argument {name:?}")));
+            }
+        }
+        let guard = text(argument(directive, "guard"))
+            .ok_or_else(|| invalid("it needs a guard".to_owned()))?;
+        let (guard_variables, guard_keys) = read_guard(&guard).map_err(&invalid)?;
+        let event_type = field.field_type.inner();
+        let declared = objects
+            .get(event_type)
+            .ok_or_else(|| invalid(format!("{event_type} is no object type")))?;
+        let source = Self {
+            field: field.name.clone(),
+            event_type: event_type.to_owned(),
+            subjects,
+            guard,
+            guard_variables,
+            required: required(&guard_keys, declared),
+            start: match argument(directive, "start") {
+                None => Start::Snapshot,
+                Some(schema::Value::Enum(name)) if name == "SNAPSHOT" => Start::Snapshot,
+                Some(schema::Value::Enum(name)) if name == "RETAINED" => Start::Retained,
+                Some(_) => return Err(invalid("start is SNAPSHOT or RETAINED".to_owned())),
+            },
+            until: text(argument(directive, "until"))
+                .map(|path| path.split('.').map(str::to_owned).collect()),
+        };
+        source.check(declared, &guard_keys).map_err(invalid)?;
+        Ok(source)
+    }
+
+    /// A snapshot must be able to fill what the event type promises.
+    fn check(&self, declared: &schema::ObjectType, keys: &[String]) -> Result<(), String> {
+        if let Some(first) = self.until.as_ref().and_then(|path| path.first())
+            && !declared.fields.iter().any(|f| f.name == *first)
+        {
+            return Err(format!("until: {} has no field {first:?}", declared.name));
+        }
+        let missing = declared.fields.iter().find(|f| {
+            is_non_null(&f.field_type)
+                && !OWN_FIELDS.contains(&f.name.as_str())
+                && !keys.contains(&f.name)
+        });
+        match missing {
+            Some(field) if self.start == Start::Snapshot => Err(format!(
+                "the guard doesn't answer {:?}, which {} never lets be null",
+                field.name, declared.name
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an event with this payload is the last one.
+    pub fn is_last(&self, payload: &Map<String, Value>) -> bool {
+        let Some((first, rest)) = self.until.as_ref().and_then(|path| path.split_first()) else {
+            return false;
+        };
+        let value = rest
+            .iter()
+            .try_fold(payload.get(first).unwrap_or(&Value::Null), |value, step| value.get(step));
+        value.is_some_and(|value| !value.is_null())
+    }
+}
+
+/// Guard fields that must have a value: all but those that the event type declares
+/// as nullable. One that the event type doesn't know at all is there only to guard.
+fn required(keys: &[String], declared: &schema::ObjectType) -> Vec<String> {
+    let nullable = |key: &String| {
+        let field = declared.fields.iter().find(|f| f.name == *key);
+        field.is_some_and(|f| !is_non_null(&f.field_type))
+    };
+    keys.iter().filter(|key| !nullable(key)).cloned().collect()
+}
+
+fn read_subjects(
+    field: &schema::Field,
+    value: Option<&schema::Value>,
+) -> Result<Vec<Template>, SourceError> {
+    // A list of one may be written without brackets.
+    let texts: Vec<Option<String>> = match value {
+        Some(schema::Value::List(items)) => items.iter().map(|item| text(Some(item))).collect(),
+        other => vec![text(other)],
+    };
+    if texts.is_empty() || texts.iter().any(Option::is_none) {
+        return Err(SourceError::Invalid {
+            field: field.name.clone(),
+            reason: "it needs at least one subject, and all of them texts".to_owned(),
+        });
+    }
+    let parsed = texts.into_iter().flatten().map(|text| Template::parse(&text));
+    parsed.collect::<Result<_, _>>().map_err(|source| SourceError::Subject {
+        field: field.name.clone(),
+        source,
+    })
+}
+
+/// The variables and the root response keys of a guard.
+fn read_guard(guard: &str) -> Result<(Vec<String>, Vec<String>), String> {
+    let document = safe_parse_operation(guard).map_err(|e| format!("the guard: {e}"))?;
+    let [query::Definition::Operation(operation)] = document.definitions.as_slice() else {
+        return Err("the guard must be one query without fragments".to_owned());
+    };
+    let (variables, set): (&[query::VariableDefinition], _) = match operation {
+        query::OperationDefinition::Query(query) => {
+            (&query.variable_definitions, &query.selection_set)
+        }
+        query::OperationDefinition::SelectionSet(set) => (&[], set),
+        _ => return Err("the guard must be a query".to_owned()),
+    };
+    let mut keys = Vec::new();
+    for item in &set.items {
+        let query::Selection::Field(field) = item else {
+            return Err("the guard must be one query without fragments".to_owned());
+        };
+        keys.push(field.alias.as_ref().unwrap_or(&field.name).clone());
+    }
+    Ok((variables.iter().map(|v| v.name.clone()).collect(), keys))
+}
+
+fn argument<'a>(directive: &'a schema::Directive, name: &str) -> Option<&'a schema::Value> {
+    let found = directive.arguments.iter().find(|(n, _)| n == name);
+    found.map(|(_, value)| value).filter(|value| **value != schema::Value::Null)
+}
+
+fn text(value: Option<&schema::Value>) -> Option<String> {
+    match value {
+        Some(schema::Value::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn is_non_null(of: &schema::Type) -> bool {
+    matches!(of, schema::Type::NonNullType(_))
+}
+
+trait Inner {
+    fn inner(&self) -> &str;
+}
+
+impl Inner for schema::Type {
+    fn inner(&self) -> &str {
+        match self {
+            Self::NamedType(name) => name,
+            Self::ListType(inner) | Self::NonNullType(inner) => inner.inner(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SUPERGRAPH: &str = include_str!("../../tests/push/fixture/supergraph.graphql");
+
+    fn sdl(directive: &str) -> String {
+        format!(
+            "type Query {{ room(id: ID!): Room }} type Room {{ id: ID! }}
+             type Subscription {{ changed(id: ID!): Changed! {directive} plain: Int }}
+             type Changed {{ cursor: String! room: Room! other: Room }}"
+        )
+    }
+
+    #[test]
+    fn a_composed_supergraph_keeps_the_directive() {
+        let sources = Sources::read(SUPERGRAPH).expect("readable");
+        let job = sources.get("jobUpdated").expect("a source");
+        assert_eq!(job.event_type, "JobEvent");
+        assert_eq!(job.guard_variables, ["jobId"]);
+        assert_eq!(job.required, ["job"]);
+        assert_eq!(job.start, Start::Snapshot);
+        assert!(job.is_last(json!({"job": {"completedAt": "t"}}).as_object().expect("object")));
+        assert!(!job.is_last(json!({"job": {"completedAt": null}}).as_object().expect("object")));
+        assert!(!job.is_last(json!({"job": null}).as_object().expect("object")));
+        let room = sources.get("roomUpdated").expect("a source");
+        assert_eq!(room.required, ["room"], "the nullable job isn't required");
+        let lines = sources.get("lines").expect("a source");
+        assert_eq!((lines.start, lines.required[0].as_str()), (Start::Retained, "room"));
+        assert_eq!(sources.iter().count(), 4);
+    }
+
+    #[test]
+    fn wrong_directives_are_refused() {
+        for (wrong, why) in [
+            (r#"@eventSource(guard: "{ room }")"#, "no subject"),
+            (r#"@eventSource(subject: [], guard: "{ room }")"#, "no subject"),
+            (r#"@eventSource(subject: "a.{args.no}", guard: "{ room }")"#, "unknown argument"),
+            (r#"@eventSource(subject: "a..b", guard: "{ room }")"#, "a wrong template"),
+            (r#"@eventSource(subject: "a")"#, "no guard"),
+            (r#"@eventSource(subject: "a", guard: "mutation { room }")"#, "no query"),
+            (r#"@eventSource(subject: "a", guard: "{ other }")"#, "the snapshot lacks room"),
+            (r#"@eventSource(subject: "a", guard: "{ room }", start: LATER)"#, "unknown start"),
+            (r#"@eventSource(subject: "a", guard: "{ room }", until: "x.y")"#, "unknown path"),
+        ] {
+            assert!(Sources::read(&sdl(wrong)).is_err(), "{why} was taken");
+        }
+        let fine = sdl(r#"@eventSource(subject: "a.{args.id}", guard: "{ room }")"#);
+        assert_eq!(Sources::read(&fine).expect("fine").iter().count(), 1);
+        assert!(Sources::read("type Query { a: Int }").expect("fine").is_empty());
+    }
+}

@@ -1,0 +1,225 @@
+//! One running subscription: events in, responses out.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrono::{SecondsFormat, Utc};
+use futures::{StreamExt, stream::BoxStream};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, Sleep};
+
+use crate::error::GraphQLError;
+
+use super::{
+    cursor::Cursor,
+    error,
+    event::Event,
+    feed::Feed,
+    mailbox::End,
+    payload::Shape,
+    plane::{Plane, Request},
+    source::{EventSource, Start},
+};
+
+/// The `type` of the event that tells the state now.
+const SNAPSHOT: &str = "SNAPSHOT";
+
+/// What a transport writes to its client.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A response, and the cursor to resume from after it.
+    Next {
+        /// Known here also when the client didn't select it; None for the answer of
+        /// a query or mutation.
+        cursor: Option<String>,
+        /// The whole GraphQL response, JSON.
+        body: Bytes,
+    },
+    /// The subscription ends with these errors.
+    Failed(Vec<GraphQLError>),
+    /// It ends as it should.
+    Complete,
+    /// The router stops: close the connection without a word, so that the client
+    /// comes back and resumes elsewhere.
+    Closed,
+}
+
+/// A subscription that passed its guard. Dropping it frees its place at once.
+pub struct Subscription {
+    plane: Arc<Plane>,
+    source: Arc<EventSource>,
+    shape: Arc<Shape>,
+    request: Request,
+    feed: Feed,
+    stage: Stage,
+    expiry: Option<std::pin::Pin<Box<Sleep>>>,
+}
+
+enum Stage {
+    /// The state comes first.
+    Snapshot(Map<String, Value>),
+    Events,
+    /// The guard says that the last event has happened: hand out what is there, and
+    /// if it isn't among it, tell the state and end.
+    Closing(Map<String, Value>),
+    /// The last event was handed out.
+    Over,
+    Done,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        plane: Arc<Plane>,
+        source: Arc<EventSource>,
+        shape: Arc<Shape>,
+        request: Request,
+        feed: Feed,
+        state: Map<String, Value>,
+        resumed: bool,
+    ) -> Self {
+        let stage = match (resumed, source.start) {
+            (false, Start::Snapshot) => Stage::Snapshot(state),
+            _ if source.is_last(&state) => Stage::Closing(state),
+            _ => Stage::Events,
+        };
+        let expiry = request.subscriber.as_ref().map(|subscriber| {
+            let left = subscriber.expires_at.saturating_sub(Utc::now().timestamp());
+            let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+            // Far beyond any token; tokio's clock can't add every u64.
+            let left = left.min(Duration::from_secs(365 * 24 * 3_600));
+            Box::pin(tokio::time::sleep_until(Instant::now() + left))
+        });
+        Self {
+            plane,
+            source,
+            shape,
+            request,
+            feed,
+            stage,
+            expiry,
+        }
+    }
+
+    /// What to write, in order; the last item is never [`Delivery::Next`].
+    pub fn deliveries(self) -> BoxStream<'static, Delivery> {
+        futures::stream::unfold(self, |mut subscription| async move {
+            let delivery = subscription.next().await?;
+            Some((delivery, subscription))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Option<Delivery> {
+        let delivery = match std::mem::replace(&mut self.stage, Stage::Events) {
+            Stage::Snapshot(state) => {
+                if self.source.is_last(&state) {
+                    self.stage = Stage::Over;
+                }
+                self.snapshot(&state).await
+            }
+            Stage::Closing(state) => match self.wait(true).await {
+                Ok(Some(event)) => {
+                    self.stage = Stage::Closing(state);
+                    self.event(&event).await
+                }
+                Ok(None) => {
+                    self.stage = Stage::Over;
+                    self.snapshot(&state).await
+                }
+                Err(end) => end,
+            },
+            Stage::Events => match self.wait(false).await {
+                Ok(Some(event)) => self.event(&event).await,
+                Ok(None) => Delivery::Complete,
+                Err(end) => end,
+            },
+            Stage::Over => Delivery::Complete,
+            Stage::Done => {
+                self.stage = Stage::Done;
+                return None;
+            }
+        };
+        if !matches!(delivery, Delivery::Next { .. }) {
+            self.stage = Stage::Done;
+        }
+        Some(delivery)
+    }
+
+    /// Waits for the next event, or only looks whether there is one.
+    async fn wait(&mut self, look: bool) -> Result<Option<Arc<Event>>, Delivery> {
+        let (feed, expiry) = (&mut self.feed, &mut self.expiry);
+        let event = async {
+            match look {
+                true => feed.waiting().await,
+                false => feed.next().await.map(Some),
+            }
+        };
+        let expired = async {
+            match expiry {
+                Some(sleep) => sleep.as_mut().await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            () = expired => {
+                let error = error::unauthenticated("The proof of identity has expired.");
+                return Err(Delivery::Failed(vec![error]));
+            }
+            event = event => event,
+        };
+        event.map_err(|end| match end {
+            End::Shutdown => Delivery::Closed,
+            end => Delivery::Failed(vec![end.into()]),
+        })
+    }
+
+    async fn snapshot(&self, state: &Map<String, Value>) -> Delivery {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.answer(state, self.feed.position(), SNAPSHOT, &now).await
+    }
+
+    async fn event(&mut self, event: &Event) -> Delivery {
+        let position = Cursor {
+            sequence: event.sequence,
+            ..self.feed.position()
+        };
+        let payload = event.changed();
+        if self.source.is_last(payload) {
+            self.stage = Stage::Over;
+        }
+        self.answer(payload, position, &event.name, &event.occurred_at).await
+    }
+
+    async fn answer(
+        &self,
+        changed: &Map<String, Value>,
+        position: Cursor,
+        name: &str,
+        occurred_at: &str,
+    ) -> Delivery {
+        let cursor = position.encode();
+        let mut payload = changed.clone();
+        for (field, value) in [
+            ("__typename", self.source.event_type.as_str()),
+            ("cursor", cursor.as_str()),
+            ("type", name),
+            ("occurredAt", occurred_at),
+        ] {
+            payload.insert(field.to_owned(), value.into());
+        }
+        let mut root = Map::new();
+        root.insert("__typename".to_owned(), "Subscription".into());
+        root.insert(self.source.field.clone(), payload.into());
+        let execution = &self.request.execution;
+        let flag = |variable: &str| execution.flag(variable);
+        let root = self.shape.write(&root, &self.plane.sources.types, &flag);
+        // Boxed by the trait: a waiting subscription doesn't carry the room that an
+        // execution needs.
+        let body = execution.event(root).await;
+        Delivery::Next {
+            cursor: Some(cursor),
+            body,
+        }
+    }
+}

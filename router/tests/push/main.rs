@@ -1,0 +1,5 @@
+//! The push plane on a real JetStream.
+
+mod access;
+mod resume;
+mod stand;

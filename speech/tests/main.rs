@@ -1,0 +1,8 @@
+//! The engine against real recordings with the real weights, which are fetched
+//! into the cache on first use.
+
+mod decoding;
+mod fixture;
+mod process;
+mod recognition;
+mod weights;

@@ -1,0 +1,388 @@
+//! What can be done with a meeting: planning, starting, ending, calling it off.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use platform::{cache::Kind, kernel::Kernel};
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    domain::{
+        plan::{
+            check_agenda, check_attendees, check_idempotency_key, check_language, check_title,
+        },
+        refusal::Refusal,
+        role::Role,
+        signature::UploadKeys,
+        status::{Outcome, Status, Step},
+        template,
+    },
+    error::MeetingError,
+    events::{self, Happening},
+    store::{
+        self,
+        idempotency::{self, Claim},
+        meeting::{MeetingRecord, NewMeeting},
+        participant::{self, ParticipantRecord},
+        recording::{self, RecordingRecord, RecordingStatus},
+    },
+};
+
+/// How long a meeting stays in the cache.
+pub const MEETING_TTL_MS: u64 = 10 * 60 * 1000;
+/// How long the participants of a meeting stay in the cache.
+pub const PARTICIPANTS_TTL_MS: u64 = 10 * 60 * 1000;
+
+/// What somebody who plans a meeting gives.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Title as typed.
+    pub title: String,
+    /// Agenda as typed.
+    pub agenda: Option<String>,
+    /// When it is to be.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Ids of the attendees, the host included or not.
+    pub participant_ids: Vec<String>,
+    /// Id of a template.
+    pub template_id: Option<String>,
+    /// Spoken language.
+    pub language: Option<String>,
+    /// Key for repeating the request safely.
+    pub idempotency_key: Option<String>,
+}
+
+/// What is to change of a plan; `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The version that the editor saw.
+    pub version: Option<i32>,
+    /// New title.
+    pub title: Option<String>,
+    /// New agenda; an empty one is none.
+    pub agenda: Option<String>,
+    /// New time.
+    pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// The meetings; cheap to clone.
+#[derive(Clone)]
+pub struct Meetings {
+    pub(crate) kernel: Kernel,
+    pub(crate) config: Arc<Config>,
+    pub(crate) upload_keys: UploadKeys,
+    meetings: Kind<MeetingRecord>,
+    participants: Kind<Vec<ParticipantRecord>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsersExist {
+    users_exist: HashSet<Uuid>,
+}
+
+impl Meetings {
+    /// The meetings in the kernel's database.
+    #[must_use]
+    pub fn new(kernel: Kernel, config: Config) -> Self {
+        Self {
+            meetings: kernel.cache.kind("meeting", Duration::from_millis(MEETING_TTL_MS)),
+            participants: kernel
+                .cache
+                .kind("meeting.participants", Duration::from_millis(PARTICIPANTS_TTL_MS)),
+            upload_keys: upload_keys(&config),
+            config: Arc::new(config),
+            kernel,
+        }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.kernel.pool
+    }
+
+    /// The cached meetings.
+    #[must_use]
+    pub fn cached_meetings(&self) -> &Kind<MeetingRecord> {
+        &self.meetings
+    }
+
+    /// The cached participants of each meeting.
+    #[must_use]
+    pub fn cached_participants(&self) -> &Kind<Vec<ParticipantRecord>> {
+        &self.participants
+    }
+
+    /// Plans a meeting whose host is `viewer`.
+    ///
+    /// # Errors
+    /// [`MeetingError`]; refusals name the field to mend.
+    pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<MeetingRecord, MeetingError> {
+        let title = check_title(&plan.title)?;
+        let agenda = check_agenda(plan.agenda.as_deref())?;
+        let language = check_language(plan.language.as_deref())?;
+        let template_id = check_template(plan.template_id.as_deref())?;
+        let attendees = check_attendees(viewer, &plan.participant_ids)?;
+        let key = check_idempotency_key(plan.idempotency_key.as_deref())?;
+        self.check_users(&attendees).await?;
+
+        let id = Uuid::now_v7();
+        let mut tx = self.kernel.pool.begin().await?;
+        if let Some(key) = key
+            && let Claim::Answered(answer) =
+                idempotency::claim(&mut tx, viewer, "createMeeting", key, id).await?
+        {
+            let meeting = store::meeting::lock(&mut tx, answer).await?;
+            return Ok(meeting.ok_or(Refusal::MeetingNotFound)?);
+        }
+        let new = NewMeeting {
+            id,
+            title: &title,
+            agenda: agenda.as_deref(),
+            language: language.as_deref(),
+            host_id: viewer,
+            template_id,
+            scheduled_at: plan.scheduled_at,
+        };
+        let meeting = store::meeting::insert(&mut tx, &new).await?;
+        participant::insert(&mut tx, id, viewer, &attendees).await?;
+        self.tell(&mut tx, &meeting, Happening::Created).await?;
+        self.commit(tx, id).await?;
+        Ok(meeting)
+    }
+
+    /// Changes the plan of a meeting that hasn't ended.
+    ///
+    /// # Errors
+    /// [`MeetingError`]; `VERSION_CONFLICT` when somebody else was faster.
+    pub async fn update(
+        &self,
+        viewer: Uuid,
+        meeting_id: &str,
+        change: Change,
+    ) -> Result<MeetingRecord, MeetingError> {
+        let mut tx = self.kernel.pool.begin().await?;
+        let mut meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        if !meeting.status.is_open() {
+            return Err(Refusal::IllegalStatus { from: meeting.status, step: "be changed" }.into());
+        }
+        if change.version.is_some_and(|seen| seen != meeting.version) {
+            return Err(Refusal::VersionConflict.into());
+        }
+        if let Some(title) = &change.title {
+            meeting.title = check_title(title)?;
+        }
+        if let Some(agenda) = &change.agenda {
+            meeting.agenda = check_agenda(Some(agenda))?;
+        }
+        if change.scheduled_at.is_some() {
+            meeting.scheduled_at = change.scheduled_at;
+        }
+        let happening = Happening::Updated { change: "PLAN", recording_id: None };
+        self.write_and_commit(tx, &meeting, happening).await
+    }
+
+    /// Starts a meeting; one that runs already is answered as it is.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn start(&self, viewer: Uuid, id: &str) -> Result<MeetingRecord, MeetingError> {
+        let mut tx = self.kernel.pool.begin().await?;
+        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+        match meeting.status.after(Step::Start)? {
+            Outcome::Already => Ok(meeting),
+            Outcome::Move(status) => {
+                meeting.status = status;
+                meeting.started_at = Some(Utc::now());
+                self.write_and_commit(tx, &meeting, Happening::Started).await
+            }
+        }
+    }
+
+    /// Calls a meeting off; one that is called off already is answered as it is.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn cancel(&self, viewer: Uuid, id: &str) -> Result<MeetingRecord, MeetingError> {
+        let mut tx = self.kernel.pool.begin().await?;
+        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+        match meeting.status.after(Step::Cancel)? {
+            Outcome::Already => Ok(meeting),
+            Outcome::Move(status) => {
+                meeting.status = status;
+                self.write_and_commit(tx, &meeting, Happening::Cancelled).await
+            }
+        }
+    }
+
+    /// Ends a meeting with or without a recording; one that has ended is answered as it is,
+    /// unless it has no recording and is given one now: that ends it once more, with it.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn end(
+        &self,
+        viewer: Uuid,
+        id: &str,
+        recording_id: Option<&str>,
+    ) -> Result<MeetingRecord, MeetingError> {
+        let mut tx = self.kernel.pool.begin().await?;
+        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+        let outcome = meeting.status.after(Step::End)?;
+        let recording = match recording_id {
+            Some(recording_id) => Some(uploaded(&mut tx, meeting.id, recording_id).await?),
+            None => None,
+        };
+        match (outcome, &recording, meeting.recording_id) {
+            (Outcome::Move(status), ..) => {
+                meeting.status = status;
+                meeting.ended_at = Some(Utc::now());
+            }
+            (Outcome::Already, None, _) => return Ok(meeting),
+            (Outcome::Already, Some(given), Some(had)) if given.id == had => return Ok(meeting),
+            (Outcome::Already, Some(_), None) if meeting.status == Status::Ended => {}
+            (Outcome::Already, Some(_), _) => return Err(Refusal::OtherRecording.into()),
+        }
+        meeting.recording_id = recording.as_ref().map(|recording| recording.id);
+        let happening = Happening::Ended { recording: recording.as_ref() };
+        self.write_and_commit(tx, &meeting, happening).await
+    }
+
+    /// Reads and locks a meeting that `viewer` takes part in, and what they are there.
+    pub(crate) async fn lock_as_participant(
+        &self,
+        tx: &mut PgConnection,
+        viewer: Uuid,
+        meeting_id: &str,
+    ) -> Result<(MeetingRecord, Role), MeetingError> {
+        let id = Uuid::parse_str(meeting_id).map_err(|_| Refusal::MeetingNotFound)?;
+        let role = participant::role_of(tx, id, viewer).await?.ok_or(Refusal::MeetingNotFound)?;
+        let meeting = store::meeting::lock(tx, id).await?.ok_or(Refusal::MeetingNotFound)?;
+        Ok((meeting, role))
+    }
+
+    async fn lock_as_host(
+        &self,
+        tx: &mut PgConnection,
+        viewer: Uuid,
+        meeting_id: &str,
+    ) -> Result<MeetingRecord, MeetingError> {
+        match self.lock_as_participant(tx, viewer, meeting_id).await? {
+            (meeting, Role::Host) => Ok(meeting),
+            (_, Role::Attendee) => Err(Refusal::NotHost.into()),
+        }
+    }
+
+    /// Writes a changed meeting and the event about it.
+    pub(crate) async fn write(
+        &self,
+        tx: &mut PgConnection,
+        meeting: &MeetingRecord,
+        happening: Happening<'_>,
+    ) -> Result<MeetingRecord, sqlx::Error> {
+        let meeting = store::meeting::update(tx, meeting).await?;
+        self.tell(tx, &meeting, happening).await?;
+        Ok(meeting)
+    }
+
+    /// Writes the event about a meeting.
+    pub(crate) async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        meeting: &MeetingRecord,
+        happening: Happening<'_>,
+    ) -> Result<(), sqlx::Error> {
+        let participants = participant::ids_of(tx, meeting.id).await?;
+        let keys = self.cache_keys(meeting.id);
+        let event = events::about(meeting, happening, &participants, Utc::now(), keys);
+        self.kernel.outbox.append(tx, event).await?;
+        Ok(())
+    }
+
+    /// Commits, drops what the cache holds of the meeting, and has its events published.
+    pub(crate) async fn commit(
+        &self,
+        tx: Transaction<'_, Postgres>,
+        meeting_id: Uuid,
+    ) -> Result<(), sqlx::Error> {
+        tx.commit().await?;
+        // The relay drops them too, before it publishes: this is for who asks right away.
+        self.kernel.cache.invalidate(&self.cache_keys(meeting_id)).await;
+        self.kernel.outbox.wake();
+        Ok(())
+    }
+
+    async fn write_and_commit(
+        &self,
+        mut tx: Transaction<'_, Postgres>,
+        meeting: &MeetingRecord,
+        happening: Happening<'_>,
+    ) -> Result<MeetingRecord, MeetingError> {
+        let meeting = self.write(&mut tx, meeting, happening).await?;
+        self.commit(tx, meeting.id).await?;
+        Ok(meeting)
+    }
+
+    fn cache_keys(&self, meeting_id: Uuid) -> Vec<String> {
+        vec![self.meetings.key(meeting_id), self.participants.key(meeting_id)]
+    }
+
+    /// Are all of them users of this system?
+    async fn check_users(&self, ids: &[Uuid]) -> Result<(), MeetingError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let answer = self
+            .kernel
+            .ask(
+                "user",
+                "query MeetingUsersExist($ids: [ID!]!) { usersExist(ids: $ids) }",
+                json!({ "ids": ids }),
+            )
+            .await
+            .map_err(MeetingError::Users)?;
+        let UsersExist { users_exist } =
+            serde_json::from_value(answer).map_err(MeetingError::UsersAnswer)?;
+        if ids.iter().all(|id| users_exist.contains(id)) {
+            Ok(())
+        } else {
+            Err(Refusal::UnknownParticipant.into())
+        }
+    }
+}
+
+fn upload_keys(config: &Config) -> UploadKeys {
+    let secrets: Vec<&[u8]> = config.secrets().collect();
+    match secrets.split_first() {
+        Some((current, previous)) => UploadKeys::derive(current, previous),
+        None => UploadKeys::derive(&rand::random::<[u8; 32]>(), &[]),
+    }
+}
+
+fn check_template(id: Option<&str>) -> Result<Uuid, Refusal> {
+    let Some(id) = id else { return Ok(template::GENERAL.id) };
+    let id = Uuid::parse_str(id).map_err(|_| Refusal::TemplateNotFound)?;
+    Ok(template::by_id(id).ok_or(Refusal::TemplateNotFound)?.id)
+}
+
+/// A recording of this meeting whose file is there.
+async fn uploaded(
+    tx: &mut PgConnection,
+    meeting_id: Uuid,
+    recording_id: &str,
+) -> Result<RecordingRecord, MeetingError> {
+    let id = Uuid::parse_str(recording_id).map_err(|_| Refusal::RecordingNotFound)?;
+    let recording = recording::by_id(tx, id)
+        .await?
+        .filter(|recording| recording.meeting_id == meeting_id)
+        .ok_or(Refusal::RecordingNotFound)?;
+    match recording.status {
+        RecordingStatus::Uploaded => Ok(recording),
+        RecordingStatus::Pending => Err(Refusal::RecordingNotUploaded.into()),
+    }
+}

@@ -1,0 +1,74 @@
+//! Inputs.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+
+/// What is needed to plan a meeting. Its host is the one who creates it.
+#[derive(InputObject)]
+pub struct CreateMeetingInput {
+    /// 1 to 200 characters.
+    pub title: String,
+    /// What it is to be about.
+    pub agenda: Option<String>,
+    /// When it is to be.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Who takes part besides the host; at most 200.
+    pub participant_ids: Option<Vec<ID>>,
+    /// Which sections its minutes have; the general ones when left out.
+    pub template_id: Option<ID>,
+    /// Spoken language, `ko` or `en`; detected when left out.
+    pub language: Option<String>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What is to change of a meeting that hasn't ended; what is left out stays.
+#[derive(InputObject)]
+pub struct UpdateMeetingInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// The version that the editor saw; refused when it isn't the latest.
+    pub version: Option<i32>,
+    /// New title.
+    pub title: Option<String>,
+    /// New agenda; an empty one removes it.
+    pub agenda: Option<String>,
+    /// New time.
+    pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// Which meeting to start.
+#[derive(InputObject)]
+pub struct StartMeetingInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+}
+
+/// Which meeting to end, and with which recording.
+#[derive(InputObject)]
+pub struct EndMeetingInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// The uploaded recording that becomes the minutes.
+    pub recording_id: Option<ID>,
+}
+
+/// Which meeting to call off.
+#[derive(InputObject)]
+pub struct CancelMeetingInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+}
+
+/// Which file is to be uploaded.
+#[derive(InputObject)]
+pub struct RequestRecordingUploadInput {
+    /// Whose recording it is.
+    pub meeting_id: ID,
+    /// Media type: WAV, MP3, M4A, WebM, Ogg or FLAC, like `audio/webm;codecs=opus`.
+    pub content_type: String,
+    /// Exact size in bytes, 1 to 2,147,483,647.
+    pub size_bytes: i64,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
+}

@@ -1,0 +1,131 @@
+//! Batches the reads of one request.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    Context, Request, Result,
+    dataloader::{DataLoader, Loader},
+};
+use platform::{error::internal, identity::Identity};
+use uuid::Uuid;
+
+use crate::{
+    meeting::Meetings,
+    store::{
+        meeting::{self, MeetingRecord},
+        participant::{self, ParticipantRecord},
+        recording::{self, RecordingRecord},
+    },
+};
+
+/// Loads meetings: from the cache with one command, the missing ones with one query.
+pub struct MeetingLoader(Meetings);
+
+impl Loader<Uuid> for MeetingLoader {
+    type Value = MeetingRecord;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, MeetingRecord>> {
+        let load = async |missing: Vec<Uuid>| meeting::by_ids(self.0.pool(), &missing).await;
+        self.0.cached_meetings().get_many(ids, load).await.map_err(internal)
+    }
+}
+
+/// Loads who takes part in meetings, likewise.
+pub struct ParticipantLoader(Meetings);
+
+impl Loader<Uuid> for ParticipantLoader {
+    type Value = Arc<[ParticipantRecord]>;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
+        let load =
+            async |missing: Vec<Uuid>| participant::by_meetings(self.0.pool(), &missing).await;
+        let found = self.0.cached_participants().get_many(ids, load).await.map_err(internal)?;
+        Ok(found.into_iter().map(|(id, participants)| (id, participants.into())).collect())
+    }
+}
+
+/// Loads the recordings of meetings from the database.
+pub struct RecordingLoader(Meetings);
+
+impl Loader<Uuid> for RecordingLoader {
+    type Value = Vec<RecordingRecord>;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<RecordingRecord>>> {
+        recording::by_meetings(self.0.pool(), ids).await.map_err(internal)
+    }
+}
+
+/// The loaders of one request.
+pub struct Loaders {
+    meetings: DataLoader<MeetingLoader>,
+    participants: DataLoader<ParticipantLoader>,
+    recordings: DataLoader<RecordingLoader>,
+}
+
+impl Loaders {
+    /// Puts new loaders into a request.
+    #[must_use]
+    pub fn attach(meetings: &Meetings, request: Request) -> Request {
+        request.data(Self {
+            meetings: DataLoader::new(MeetingLoader(meetings.clone()), tokio::spawn),
+            participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
+            recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
+        })
+    }
+
+    /// A meeting, if the one who asks may read it: somebody who takes part, or a service of ours.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a log-in.
+    pub(super) async fn readable(ctx: &Context<'_>, id: &str) -> Result<Option<MeetingRecord>> {
+        let identity = Identity::from_ctx(ctx);
+        if !matches!(identity, Identity::Service { .. }) {
+            identity.viewer()?;
+        }
+        let Ok(id) = Uuid::parse_str(id) else { return Ok(None) };
+        if let Identity::Viewer(viewer) = identity
+            && !Self::participates(ctx, id, viewer.id).await?
+        {
+            return Ok(None);
+        }
+        ctx.data::<Self>()?.meetings.load_one(id).await
+    }
+
+    /// Meetings by id, in the order asked for; unknown ones are left out.
+    pub(super) async fn meetings(ctx: &Context<'_>, ids: &[Uuid]) -> Result<Vec<MeetingRecord>> {
+        let mut found =
+            ctx.data::<Self>()?.meetings.load_many(ids.iter().copied()).await?;
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// Does this user take part in this meeting?
+    pub(super) async fn participates(
+        ctx: &Context<'_>,
+        meeting_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<bool> {
+        let participants = Self::participants(ctx, meeting_id).await?;
+        Ok(participants.iter().any(|participant| participant.user_id == user_id))
+    }
+
+    /// Who takes part in a meeting, host first.
+    pub(super) async fn participants(
+        ctx: &Context<'_>,
+        meeting_id: Uuid,
+    ) -> Result<Arc<[ParticipantRecord]>> {
+        let found = ctx.data::<Self>()?.participants.load_one(meeting_id).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The recordings of a meeting, oldest first.
+    pub(super) async fn recordings(
+        ctx: &Context<'_>,
+        meeting_id: Uuid,
+    ) -> Result<Vec<RecordingRecord>> {
+        let found = ctx.data::<Self>()?.recordings.load_one(meeting_id).await?;
+        Ok(found.unwrap_or_default())
+    }
+}

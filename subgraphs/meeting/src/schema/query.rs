@@ -1,0 +1,87 @@
+//! Reading meetings.
+
+use async_graphql::{Context, ID, Object, Result};
+use platform::{
+    error::Internal as _,
+    identity::Identity,
+    page::{Connection, Page},
+};
+use uuid::Uuid;
+
+use super::{
+    loader::Loaders,
+    object::{Meeting, MeetingTemplate},
+};
+use crate::{
+    domain::{plan::DEFAULT_LANGUAGE, template},
+    meeting::Meetings,
+    store::participant,
+};
+
+/// Queries of the meeting subgraph.
+pub struct Query;
+
+/// Queries.
+#[Object]
+impl Query {
+    /// A meeting that one takes part in; null for any other.
+    async fn meeting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The meeting's id.")] id: ID,
+    ) -> Result<Option<Meeting>> {
+        Ok(Loaders::readable(ctx, &id).await?.map(Meeting))
+    }
+
+    /// The meetings that one takes part in, newest first.
+    async fn meetings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most meetings on the page: 20 unless given, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Cursor after which the page begins.")] after: Option<String>,
+    ) -> Result<Connection<Meeting>> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let page = Page::new(first, after.as_deref())?;
+        let pool = ctx.data::<Meetings>()?.pool();
+        let ids = participant::meetings_of(pool, viewer, page.after, page.limit()).await;
+        let meetings = Loaders::meetings(ctx, &ids.internal()?).await?;
+        let meetings = meetings.into_iter().map(Meeting).collect();
+        Ok(Connection::new(page, meetings, |meeting: &Meeting| meeting.0.id))
+    }
+
+    /// The templates that a meeting can follow.
+    async fn meeting_templates(
+        &self,
+        #[graphql(desc = "Language of the texts, `ko` unless given.")] language: Option<String>,
+    ) -> Vec<MeetingTemplate> {
+        let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
+        let in_language = |template| MeetingTemplate { template, language: language.clone() };
+        template::BUILT_IN.iter().map(in_language).collect()
+    }
+
+    /// Does a user take part in a meeting? For other services only.
+    #[graphql(inaccessible)]
+    async fn participates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which meeting.")] meeting_id: ID,
+        #[graphql(desc = "Which user.")] user_id: ID,
+    ) -> Result<bool> {
+        Identity::from_ctx(ctx).service()?;
+        match (Uuid::parse_str(&meeting_id), Uuid::parse_str(&user_id)) {
+            (Ok(meeting_id), Ok(user_id)) => Loaders::participates(ctx, meeting_id, user_id).await,
+            _ => Ok(false),
+        }
+    }
+
+    #[graphql(entity)]
+    async fn find_meeting_by_id(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(key)] id: ID,
+    ) -> Result<Option<Meeting>> {
+        Ok(Loaders::readable(ctx, &id).await?.map(Meeting))
+    }
+}

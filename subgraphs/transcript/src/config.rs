@@ -1,0 +1,147 @@
+//! Configuration of this service.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use platform::config::{ConfigError, Source, parsed};
+use speech::Engine;
+
+/// Recordings that are recognised at once in this process, unless configured. A recognition takes
+/// one core and about 400 MB.
+pub const CONCURRENCY_DEFAULT: usize = 1;
+/// Most recordings at once that can be configured.
+pub const CONCURRENCY_MAX: usize = 64;
+/// Largest recording that is taken, in bytes, unless configured: 2 GiB.
+pub const RECORDING_MAX_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What turns speech into text.
+#[derive(Clone, Default)]
+pub enum EngineChoice {
+    /// The built-in recogniser, in a niced child process of this program.
+    #[default]
+    BuiltIn,
+    /// An engine that the program brings along.
+    Given(Arc<dyn Engine>),
+}
+
+impl fmt::Debug for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BuiltIn => "BuiltIn",
+            Self::Given(_) => "Given",
+        })
+    }
+}
+
+/// How this service works.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What turns speech into text.
+    pub engine: EngineChoice,
+    /// Language of recordings whose meeting names none; `None`: find out.
+    pub language: Option<String>,
+    /// Recordings that are recognised at once in this process.
+    pub concurrency: usize,
+    /// Largest recording that is taken, in bytes.
+    pub recording_max_bytes: u64,
+    /// Folder for copies of recordings that aren't files of this machine; `None`: the system's.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            engine: EngineChoice::BuiltIn,
+            language: None,
+            concurrency: CONCURRENCY_DEFAULT,
+            recording_max_bytes: RECORDING_MAX_BYTES_DEFAULT,
+            scratch: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads `MOIM_TRANSCRIPT_ENGINE` (`builtin`), `MOIM_TRANSCRIPT_LANGUAGE` (a two-letter tag),
+    /// `MOIM_TRANSCRIPT_CONCURRENCY`, `MOIM_TRANSCRIPT_RECORDING_MAX_BYTES` and
+    /// `MOIM_TRANSCRIPT_SCRATCH` (a folder). All have defaults.
+    ///
+    /// # Errors
+    /// When a value can't be used; the error names the variable.
+    pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
+        let defaults = Self::default();
+        if let Some(engine) = source.get(ENGINE).filter(|engine| engine != "builtin") {
+            return Err(ConfigError::invalid(ENGINE, format!("{engine:?} is unknown"), "use builtin"));
+        }
+        let concurrency = parsed(source, CONCURRENCY, defaults.concurrency, CONCURRENCY_HELP)?;
+        if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
+            return Err(ConfigError::invalid(CONCURRENCY, "out of range", CONCURRENCY_HELP));
+        }
+        Ok(Self {
+            engine: EngineChoice::BuiltIn,
+            language: source.get(LANGUAGE).map(|tag| language(&tag)).transpose()?,
+            concurrency,
+            recording_max_bytes: parsed(
+                source,
+                RECORDING_MAX_BYTES,
+                defaults.recording_max_bytes,
+                "give a number of bytes",
+            )?,
+            scratch: source.get(SCRATCH).map(PathBuf::from),
+        })
+    }
+
+    /// The same with an engine that the program brings along.
+    #[must_use]
+    pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.engine = EngineChoice::Given(engine);
+        self
+    }
+}
+
+const ENGINE: &str = "MOIM_TRANSCRIPT_ENGINE";
+const LANGUAGE: &str = "MOIM_TRANSCRIPT_LANGUAGE";
+const CONCURRENCY: &str = "MOIM_TRANSCRIPT_CONCURRENCY";
+const CONCURRENCY_HELP: &str = "give a number from 1 to 64: one core and 400 MB each";
+const RECORDING_MAX_BYTES: &str = "MOIM_TRANSCRIPT_RECORDING_MAX_BYTES";
+const SCRATCH: &str = "MOIM_TRANSCRIPT_SCRATCH";
+
+fn language(tag: &str) -> Result<String, ConfigError> {
+    let tag = tag.trim().to_lowercase();
+    let usable = tag.len() == 2 && tag.bytes().all(|byte| byte.is_ascii_lowercase());
+    if usable {
+        Ok(tag)
+    } else {
+        Err(ConfigError::invalid(LANGUAGE, "not a tag of two letters", "give e.g. ko or en"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::config::Values;
+
+    use super::*;
+
+    #[test]
+    fn everything_has_a_default() {
+        let config = Config::from(&Values::new()).unwrap();
+        assert_eq!(config.concurrency, 1);
+        assert_eq!(config.language, None);
+    }
+
+    #[test]
+    fn values_are_checked_and_named() {
+        for (name, value) in [
+            (ENGINE, "other"),
+            (LANGUAGE, "korean"),
+            (CONCURRENCY, "0"),
+            (CONCURRENCY, "many"),
+            (RECORDING_MAX_BYTES, "-1"),
+        ] {
+            let error = Config::from(&Values::new().with(name, value)).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        let config = Config::from(&Values::new().with(LANGUAGE, "KO")).unwrap();
+        assert_eq!(config.language.as_deref(), Some("ko"));
+    }
+}

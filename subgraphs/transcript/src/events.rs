@@ -1,0 +1,273 @@
+//! Events that this service listens to, and those that it tells.
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::event::{Class, Event, NewEvent, rfc3339};
+use platform::inbox::{HandleError, Handler};
+use platform::membership::Membership;
+use platform::task::{NewTask, Tasks};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::NAME;
+use crate::domain::minutes::TemplateSection;
+use crate::schema::loader::TASK_TYPENAME;
+use crate::store::{meeting, task};
+
+/// The durable consumer of other services' events.
+pub const CONSUMER: &str = "transcript-events";
+/// The queue of transcription jobs.
+pub const QUEUE: &str = "transcript";
+/// Kind of these jobs.
+pub const JOB: &str = "transcription";
+/// Kind of their tasks.
+pub const TASK_KIND: &str = "TRANSCRIPTION";
+
+const MEETING_CREATED: &str = "moim.meeting.created.v1";
+const MEETING_ENDED: &str = "moim.meeting.ended.v1";
+const MEETING_CANCELLED: &str = "moim.meeting.cancelled.v1";
+/// Type of the event that tells that a transcript is complete.
+pub const TRANSCRIPT_CREATED: &str = "moim.transcript.created.v1";
+/// Type of the live event that tells of a recognised segment.
+pub const SEGMENT_RECOGNISED: &str = "moim.segment.recognised.v1";
+
+/// What a transcription task is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// Its recording.
+    pub recording_id: Uuid,
+    /// The recording's key in object storage.
+    pub recording_key: String,
+    /// Language tag, if it was chosen.
+    pub language: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeetingCreated {
+    meeting_id: Uuid,
+    #[serde(default)]
+    meeting_title: String,
+    host_id: Uuid,
+    participant_ids: Vec<Uuid>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeetingEnded {
+    meeting_id: Uuid,
+    #[serde(default)]
+    meeting_title: String,
+    participant_ids: Vec<Uuid>,
+    audio_file_url: Option<String>,
+    recording_id: Option<Uuid>,
+    language: Option<String>,
+    #[serde(default)]
+    template_sections: Vec<TemplateSection>,
+    occurred_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeetingCancelled {
+    meeting_id: Uuid,
+}
+
+/// Handles other services' events.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    tasks: Tasks,
+}
+
+impl Listener {
+    /// A listener that creates tasks there.
+    #[must_use]
+    pub fn new(tasks: Tasks) -> Self {
+        Self { tasks }
+    }
+
+    async fn created(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: MeetingCreated = event.decode()?;
+        meeting::plan(tx, told.meeting_id, &told.meeting_title).await?;
+        for member in told.participant_ids.iter().chain([&told.host_id]) {
+            Membership::add(tx, told.meeting_id, *member).await?;
+        }
+        Ok(())
+    }
+
+    async fn ended(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: MeetingEnded = event.decode()?;
+        for member in &told.participant_ids {
+            Membership::add(tx, told.meeting_id, *member).await?;
+        }
+        let ended = meeting::Ended {
+            id: told.meeting_id,
+            title: &told.meeting_title,
+            sections: serde_json::to_value(&told.template_sections)?,
+            language: told.language.as_deref(),
+            recording_id: told.recording_id,
+            recording_key: told.audio_file_url.as_deref(),
+            ended_at: told.occurred_at.unwrap_or(event.time),
+        };
+        meeting::end(tx, ended).await?;
+        // A meeting without a recording has no text and no minutes of ours.
+        let (Some(recording_id), Some(recording_key)) = (told.recording_id, told.audio_file_url)
+        else {
+            return Ok(());
+        };
+        let input = Input {
+            meeting_id: told.meeting_id,
+            recording_id,
+            recording_key,
+            language: told.language,
+        };
+        let new = NewTask {
+            kind: TASK_KIND,
+            typename: TASK_TYPENAME,
+            queue: QUEUE,
+            job_kind: JOB,
+            ordering_key: told.meeting_id,
+            requested_by: None,
+            input: serde_json::to_value(input)?,
+            dedupe_key: Some(format!("{JOB}:{recording_id}")),
+            changed: json!({ "meeting": meeting_reference(told.meeting_id) }),
+        };
+        self.tasks.create(tx, new).await?;
+        Ok(())
+    }
+
+    async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: MeetingCancelled = event.decode()?;
+        meeting::cancel(tx, told.meeting_id, event.time).await?;
+        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME).await? {
+            self.tasks.cancel(tx, open).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Handler for Listener {
+    fn wants(&self, kind: &str) -> bool {
+        matches!(kind, MEETING_CREATED | MEETING_ENDED | MEETING_CANCELLED)
+    }
+
+    fn handle<'a>(
+        &'a self,
+        event: &'a Event,
+        tx: &'a mut PgConnection,
+    ) -> BoxFuture<'a, Result<(), HandleError>> {
+        async move {
+            match event.kind.as_str() {
+                MEETING_CREATED => self.created(event, tx).await,
+                MEETING_ENDED => self.ended(event, tx).await,
+                MEETING_CANCELLED => self.cancelled(event, tx).await,
+                _ => Ok(()),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn meeting_reference(id: Uuid) -> serde_json::Value {
+    json!({ "__typename": "Meeting", "id": id })
+}
+
+/// A piece of speech that has become text.
+#[derive(Debug, Clone, Copy)]
+pub struct Recognised {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// The transcript that it belongs to.
+    pub transcript_id: Uuid,
+    /// The segment.
+    pub segment_id: Uuid,
+    /// Place in the transcript, from 0.
+    pub ordinal: i32,
+    /// Start in the recording, milliseconds.
+    pub start_ms: i64,
+    /// End in the recording, milliseconds.
+    pub end_ms: i64,
+}
+
+/// Tells live that a segment was recognised.
+#[must_use]
+pub fn segment_recognised(told: Recognised) -> NewEvent {
+    NewEvent {
+        kind: SEGMENT_RECOGNISED,
+        source: NAME,
+        ordering_key: told.meeting_id,
+        entity: "segment",
+        entity_id: told.transcript_id,
+        verb: "recognised",
+        class: Class::Live,
+        data: json!({
+            "meetingId": told.meeting_id,
+            "transcriptId": told.transcript_id,
+            "segmentId": told.segment_id,
+            "ordinal": told.ordinal,
+            "startMs": told.start_ms,
+            "endMs": told.end_ms,
+        }),
+        changed: json!({ "segment": { "__typename": "Segment", "id": told.segment_id } }),
+        invalidates: Vec::new(),
+    }
+}
+
+/// A transcript that is complete.
+#[derive(Debug, Clone)]
+pub struct Created<'a> {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// The transcript.
+    pub transcript_id: Uuid,
+    /// The minutes drafted from it.
+    pub minutes_id: Uuid,
+    /// The recording that it was made from.
+    pub recording_id: Uuid,
+    /// The task that made it.
+    pub task_id: Uuid,
+    /// Language tag.
+    pub language: &'a str,
+    /// Length of the recording, milliseconds.
+    pub duration_ms: i64,
+    /// How many segments it has.
+    pub segment_count: usize,
+    /// Key of the immutable transcript in object storage.
+    pub object_key: &'a str,
+    /// Cache keys that are out of date.
+    pub invalidates: Vec<String>,
+}
+
+/// Tells that a transcript is complete.
+#[must_use]
+pub fn transcript_created(told: Created<'_>) -> NewEvent {
+    NewEvent {
+        kind: TRANSCRIPT_CREATED,
+        source: NAME,
+        ordering_key: told.meeting_id,
+        entity: "transcript",
+        entity_id: told.transcript_id,
+        verb: "created",
+        class: Class::Event,
+        data: json!({
+            "meetingId": told.meeting_id,
+            "transcriptId": told.transcript_id,
+            "minutesId": told.minutes_id,
+            "recordingId": told.recording_id,
+            "taskId": told.task_id,
+            "language": told.language,
+            "durationMs": told.duration_ms,
+            "segmentCount": told.segment_count,
+            "objectKey": told.object_key,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({ "meeting": meeting_reference(told.meeting_id) }),
+        invalidates: told.invalidates,
+    }
+}

@@ -1,0 +1,312 @@
+//! What resolvers read, gathered: one statement per kind of key and request level.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use futures::future::try_join_all;
+use platform::cache::{Cache, Kind};
+use platform::membership::Membership;
+use platform::task::{Task, Tasks};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::store::minutes::{MinutesRow, SectionRow};
+use crate::store::segment::SegmentRow;
+use crate::store::transcript::TranscriptRow;
+use crate::store::{meeting, minutes, segment, transcript};
+
+/// How long a complete transcript stays in the cache, in seconds.
+pub const TRANSCRIPT_TTL_S: u64 = 30 * 60;
+/// GraphQL type of this service's tasks.
+pub const TASK_TYPENAME: &str = "TranscriptTask";
+/// Name of cached transcripts in keys.
+const TRANSCRIPT_KIND: &str = "transcript";
+
+/// Complete transcripts in the cache.
+#[must_use]
+pub fn transcripts(cache: &Cache) -> Kind<TranscriptRow> {
+    cache.kind(TRANSCRIPT_KIND, Duration::from_secs(TRANSCRIPT_TTL_S))
+}
+
+/// A transcript by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ById(pub Uuid);
+/// The id of a meeting's newest transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NewestOfMeeting(pub Uuid);
+/// The id of a task's transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OfTask(pub Uuid);
+/// A segment by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SegmentById(pub Uuid);
+/// Minutes by their id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MinutesById(pub Uuid);
+/// A meeting's minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MinutesOfMeeting(pub Uuid);
+/// A section by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SectionById(pub Uuid);
+/// The sections of minutes in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SectionsOf(pub Uuid);
+/// A task by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskById(pub Uuid);
+/// A meeting's tasks, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TasksOfMeeting(pub Uuid);
+/// A page of a transcript's segments, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SegmentsOf {
+    /// The transcript.
+    pub transcript: Uuid,
+    /// The segment before the page.
+    pub after: Option<Uuid>,
+    /// Most segments.
+    pub limit: i64,
+}
+/// Whether somebody takes part in a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TakesPart {
+    /// The meeting.
+    pub meeting: Uuid,
+    /// The user.
+    pub user: Uuid,
+}
+
+/// Where resolvers read from.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: PgPool,
+    transcripts: Kind<TranscriptRow>,
+    tasks: Tasks,
+    membership: Membership,
+}
+
+/// The loader of one request.
+pub type Reads = DataLoader<Reader, HashMapCache>;
+
+type Failure = Arc<sqlx::Error>;
+
+impl Reader {
+    /// A reader over the service's own database, cache and view of who takes part.
+    #[must_use]
+    pub fn new(pool: PgPool, cache: &Cache, tasks: Tasks, membership: Membership) -> Self {
+        Self { pool, transcripts: transcripts(cache), tasks, membership }
+    }
+
+    /// A loader that lives as long as one request.
+    #[must_use]
+    pub fn for_request(&self) -> Reads {
+        DataLoader::with_cache(self.clone(), tokio::spawn, HashMapCache::default())
+    }
+}
+
+fn one<K: Eq + Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, V> {
+    rows.into_iter().map(|row| (key(&row), row)).collect()
+}
+
+fn many<K: Eq + Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
+    let mut grouped: HashMap<K, Vec<V>> = HashMap::new();
+    for row in rows {
+        grouped.entry(key(&row)).or_default().push(row);
+    }
+    grouped
+}
+
+impl Loader<ById> for Reader {
+    type Value = TranscriptRow;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[ById]) -> Result<HashMap<ById, TranscriptRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        // Complete ones only are worth keeping: the others change with every segment.
+        let load = async |missing: Vec<Uuid>| {
+            transcript::completed(&self.pool, &missing).await.map(|rows| one(rows, |row| row.id))
+        };
+        let mut found = self.transcripts.get_many(&ids, load).await?;
+        let running: Vec<Uuid> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
+        if !running.is_empty() {
+            found.extend(one(transcript::current(&self.pool, &running).await?, |row| row.id));
+        }
+        Ok(found.into_iter().map(|(id, row)| (ById(id), row)).collect())
+    }
+}
+
+impl Loader<NewestOfMeeting> for Reader {
+    type Value = Uuid;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[NewestOfMeeting],
+    ) -> Result<HashMap<NewestOfMeeting, Uuid>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let links = transcript::newest_of_meetings(&self.pool, &ids).await?;
+        Ok(links.into_iter().map(|link| (NewestOfMeeting(link.of), link.id)).collect())
+    }
+}
+
+impl Loader<OfTask> for Reader {
+    type Value = Uuid;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[OfTask]) -> Result<HashMap<OfTask, Uuid>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let links = transcript::of_tasks(&self.pool, &ids).await?;
+        Ok(links.into_iter().map(|link| (OfTask(link.of), link.id)).collect())
+    }
+}
+
+impl Loader<SegmentById> for Reader {
+    type Value = SegmentRow;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[SegmentById],
+    ) -> Result<HashMap<SegmentById, SegmentRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        Ok(one(segment::by_ids(&self.pool, &ids).await?, |row| SegmentById(row.id)))
+    }
+}
+
+impl Loader<SegmentsOf> for Reader {
+    type Value = Vec<SegmentRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[SegmentsOf],
+    ) -> Result<HashMap<SegmentsOf, Vec<SegmentRow>>, Failure> {
+        let transcripts: Vec<Uuid> = keys.iter().map(|key| key.transcript).collect();
+        let after: Vec<Uuid> = keys.iter().map(|key| key.after.unwrap_or(Uuid::nil())).collect();
+        let limits: Vec<i64> = keys.iter().map(|key| key.limit).collect();
+        let mut pages: HashMap<SegmentsOf, Vec<SegmentRow>> = HashMap::new();
+        for (place, row) in segment::pages(&self.pool, &transcripts, &after, &limits).await? {
+            let key = usize::try_from(place).ok().and_then(|place| keys.get(place));
+            if let Some(key) = key {
+                pages.entry(*key).or_default().push(row);
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<MinutesById> for Reader {
+    type Value = MinutesRow;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[MinutesById],
+    ) -> Result<HashMap<MinutesById, MinutesRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        Ok(one(minutes::by_ids(&self.pool, &ids).await?, |row| MinutesById(row.id)))
+    }
+}
+
+impl Loader<MinutesOfMeeting> for Reader {
+    type Value = MinutesRow;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[MinutesOfMeeting],
+    ) -> Result<HashMap<MinutesOfMeeting, MinutesRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = minutes::by_meetings(&self.pool, &ids).await?;
+        Ok(one(rows, |row| MinutesOfMeeting(row.meeting_id)))
+    }
+}
+
+impl Loader<SectionById> for Reader {
+    type Value = SectionRow;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[SectionById],
+    ) -> Result<HashMap<SectionById, SectionRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        Ok(one(minutes::sections_by_ids(&self.pool, &ids).await?, |row| SectionById(row.id)))
+    }
+}
+
+impl Loader<SectionsOf> for Reader {
+    type Value = Vec<SectionRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[SectionsOf],
+    ) -> Result<HashMap<SectionsOf, Vec<SectionRow>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        Ok(many(minutes::sections_of(&self.pool, &ids).await?, |row| SectionsOf(row.minutes_id)))
+    }
+}
+
+impl Loader<TaskById> for Reader {
+    type Value = Task;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let tasks = self.tasks.get(&ids).await?;
+        Ok(tasks
+            .into_iter()
+            .filter(|(_, task)| task.typename == TASK_TYPENAME)
+            .map(|(id, task)| (TaskById(id), task))
+            .collect())
+    }
+}
+
+impl Loader<TasksOfMeeting> for Reader {
+    type Value = Vec<Task>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[TasksOfMeeting],
+    ) -> Result<HashMap<TasksOfMeeting, Vec<Task>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let tasks = self.tasks.of(&ids).await?;
+        Ok(tasks
+            .into_iter()
+            .map(|(meeting, mut tasks)| {
+                tasks.retain(|task| task.typename == TASK_TYPENAME);
+                tasks.reverse();
+                (TasksOfMeeting(meeting), tasks)
+            })
+            .collect())
+    }
+}
+
+impl Loader<TakesPart> for Reader {
+    type Value = bool;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[TakesPart]) -> Result<HashMap<TakesPart, bool>, Failure> {
+        let by_user = many(keys.to_vec(), |key| key.user);
+        let mut answers = HashMap::new();
+        for (user, keys) in by_user {
+            let groups: Vec<Uuid> = keys.iter().map(|key| key.meeting).collect();
+            let known = meeting::memberships(&self.pool, user, &groups).await?;
+            answers.extend(known.into_iter().map(|meeting| (TakesPart { meeting, user }, true)));
+        }
+        // A local no may be news that hasn't come yet: the meeting service is asked.
+        let unknown = keys.iter().filter(|key| !answers.contains_key(key)).copied();
+        let asked = try_join_all(unknown.map(async |key| {
+            self.membership.contains(key.meeting, key.user).await.map(|is| (key, is))
+        }));
+        let asked = asked.await?;
+        answers.extend(asked);
+        Ok(answers)
+    }
+}

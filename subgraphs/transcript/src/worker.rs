@@ -1,0 +1,72 @@
+//! The worker of the queue `transcript`.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::queue::{Job, Progress, Work, WorkError};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::fault;
+use crate::error::RunError;
+use crate::events::JOB;
+use crate::transcription::Transcriber;
+
+/// The longest that one transcription may run, in milliseconds. How long the audio is isn't known
+/// when a job begins, so this is for the longest meetings; a recogniser that hangs is noticed by
+/// the engine itself, long before.
+pub const LONGEST_RUN_MS: u64 = 6 * 60 * 60 * 1_000;
+
+/// Does the queue's jobs.
+#[derive(Clone)]
+pub struct Worker {
+    transcriber: Transcriber,
+}
+
+impl Worker {
+    /// A worker that transcribes with this.
+    #[must_use]
+    pub fn new(transcriber: Transcriber) -> Self {
+        Self { transcriber }
+    }
+}
+
+impl Work for Worker {
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<(), WorkError>> {
+        async move {
+            if job.kind != JOB {
+                return Err(WorkError::fail(fault::UNKNOWN_WORK, fault::message(fault::UNKNOWN_WORK)));
+            }
+            // The future is dropped when the task is called off or the process ends: the engine too
+            // must stop then.
+            let cancel = CancellationToken::new();
+            let _stop = cancel.clone().drop_guard();
+            let done = self.transcriber.run(&job.claim, progress, &cancel).await;
+            done.map_err(judge)
+        }
+        .boxed()
+    }
+
+    fn longest_run(&self, _: &Job) -> Duration {
+        Duration::from_millis(LONGEST_RUN_MS)
+    }
+}
+
+/// What an attempt's error means for its job.
+fn judge(error: RunError) -> WorkError {
+    match error {
+        RunError::Fault { code, source } => {
+            if let Some(source) = source {
+                let cause = platform::error::chain(&source);
+                tracing::warn!(code, cause, "a recording can't be turned into text");
+            }
+            WorkError::fail(code, fault::message(code))
+        }
+        RunError::Lost => WorkError::Cancelled,
+        error => WorkError::retry(error),
+    }
+}

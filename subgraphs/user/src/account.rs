@@ -1,0 +1,230 @@
+//! What can be done with an account: opening it, logging in and out, and staying logged in.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use platform::{cache::Kind, kernel::Kernel};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    domain::{
+        account::{
+            DEFAULT_LOCALE, DEFAULT_TIME_ZONE, Email, MAX_PASSWORD_BYTES, Refusal, check_locale,
+            check_name, check_password,
+        },
+        session::{
+            ACCESS_TOKEN_TTL_S, Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry,
+        },
+    },
+    error::{AccountError, StartError},
+    events,
+    password::Passwords,
+    store::{
+        session,
+        user::{self, NewUser, UserRecord},
+    },
+    token::{Signer, new_refresh_token, refresh_token_hash},
+};
+
+/// How long a profile stays in the cache.
+pub const PROFILE_TTL_MS: u64 = 30 * 60 * 1000;
+
+/// What somebody who registers gives. It has no `Debug`: it holds a password.
+pub struct Registration {
+    /// Email address as typed.
+    pub email: String,
+    /// Password as typed.
+    pub password: String,
+    /// Display name as typed.
+    pub name: String,
+    /// Language tag, if chosen.
+    pub locale: Option<String>,
+}
+
+/// Somebody is logged in. It has no `Debug`: it holds tokens.
+pub struct Session {
+    /// Signed, short-lived.
+    pub access_token: String,
+    /// Opaque, exchanged once.
+    pub refresh_token: String,
+    /// Who it is.
+    pub user: UserRecord,
+}
+
+/// The accounts; cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    kernel: Kernel,
+    profiles: Kind<UserRecord>,
+    passwords: Passwords,
+    signer: Signer,
+    config: Arc<Config>,
+}
+
+impl Accounts {
+    /// Prepares keys and hashing.
+    ///
+    /// # Errors
+    /// [`StartError`] when the signing key can't be had.
+    pub fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
+        Ok(Self {
+            profiles: kernel.cache.kind("user.profile", Duration::from_millis(PROFILE_TTL_MS)),
+            passwords: Passwords::new()?,
+            signer: Signer::from_file(&config.signing_key_file)?,
+            config: Arc::new(config),
+            kernel,
+        })
+    }
+
+    /// The keys that check our access tokens, as JSON.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        self.signer.jwks()
+    }
+
+    /// The cached profiles.
+    #[must_use]
+    pub fn profiles(&self) -> &Kind<UserRecord> {
+        &self.profiles
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &sqlx::PgPool {
+        &self.kernel.pool
+    }
+
+    /// Opens an account and logs in.
+    ///
+    /// # Errors
+    /// [`AccountError`]; refusals name the field to mend.
+    pub async fn register(&self, given: Registration) -> Result<Session, AccountError> {
+        let email = Email::parse(&given.email)?;
+        check_password(&given.password, &email)?;
+        let name = check_name(&given.name)?;
+        let locale = check_locale(given.locale.as_deref().unwrap_or(DEFAULT_LOCALE))?;
+        // Spares the hashing; the unique index has the last word.
+        if user::email_taken(&self.kernel.pool, email.as_str()).await? {
+            return Err(Refusal::EmailTaken.into());
+        }
+        let password_hash = self.passwords.hash(given.password).await?;
+
+        let mut tx = self.kernel.pool.begin().await?;
+        let new = NewUser {
+            id: Uuid::now_v7(),
+            email: email.as_str(),
+            name: &name,
+            locale: &locale,
+            time_zone: DEFAULT_TIME_ZONE,
+            password_hash: &password_hash,
+        };
+        let user = user::insert(&mut tx, &new).await?.ok_or(Refusal::EmailTaken)?;
+        let event = events::user_created(&user, self.profiles.key(user.id));
+        self.kernel.outbox.append(&mut tx, event).await?;
+        let session = self.open_session(&mut tx, user).await?;
+        tx.commit().await?;
+        self.kernel.outbox.wake();
+        Ok(session)
+    }
+
+    /// Logs in. An unknown address takes as long and gets the same answer as a wrong password.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn login(&self, email: &str, password: String) -> Result<Session, AccountError> {
+        let stored = match Email::parse(email) {
+            Ok(email) if password.len() <= MAX_PASSWORD_BYTES => {
+                user::credentials(&self.kernel.pool, email.as_str()).await?
+            }
+            _ => None,
+        };
+        let (id, hash) = stored.unzip();
+        let password = if id.is_some() { password } else { String::new() };
+        let right = self.passwords.verify(password, hash).await?;
+        let id = id.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
+
+        let user = self.user(id).await?.ok_or(Refusal::InvalidCredentials)?;
+        let mut tx = self.kernel.pool.begin().await?;
+        let session = self.open_session(&mut tx, user).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Exchanges a refresh token for a new pair. One that was exchanged before ends its session.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn refresh(&self, token: &str) -> Result<Session, AccountError> {
+        let hash = refresh_token_hash(token);
+        let mut tx = self.kernel.pool.begin().await?;
+        let row = session::lock_token(&mut tx, &hash).await?.ok_or(Refusal::InvalidRefreshToken)?;
+        let presented = Presented {
+            expires_at: row.expires_at,
+            used_at: row.used_at,
+            revoked_at: row.revoked_at,
+        };
+        match judge(presented, Utc::now()) {
+            Verdict::Refuse => return Err(Refusal::InvalidRefreshToken.into()),
+            Verdict::RevokeSession => {
+                session::revoke(&mut tx, row.session_id).await?;
+                tx.commit().await?;
+                tracing::warn!(user_id = %row.user_id, "a refresh token was used twice: session ended");
+                return Err(Refusal::InvalidRefreshToken.into());
+            }
+            Verdict::Rotate => {}
+        }
+        let user = user::by_id(&mut tx, row.user_id).await?.ok_or(Refusal::InvalidRefreshToken)?;
+        session::mark_used(&mut tx, &hash).await?;
+        let session = self.issue(&mut tx, row.session_id, user).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Ends the session that a refresh token belongs to; an unknown one is fine.
+    ///
+    /// # Errors
+    /// [`AccountError::Database`].
+    pub async fn logout(&self, token: &str) -> Result<(), AccountError> {
+        Ok(session::revoke_by_token(&self.kernel.pool, &refresh_token_hash(token)).await?)
+    }
+
+    async fn user(&self, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
+        let mut conn = self.kernel.pool.acquire().await?;
+        user::by_id(&mut conn, id).await
+    }
+
+    async fn open_session(
+        &self,
+        tx: &mut PgConnection,
+        user: UserRecord,
+    ) -> Result<Session, AccountError> {
+        let session_id = Uuid::now_v7();
+        session::open(tx, session_id, user.id).await?;
+        self.issue(tx, session_id, user).await
+    }
+
+    async fn issue(
+        &self,
+        tx: &mut PgConnection,
+        session_id: Uuid,
+        user: UserRecord,
+    ) -> Result<Session, AccountError> {
+        let now = Utc::now();
+        let refresh_token = new_refresh_token()?;
+        let hash = refresh_token_hash(&refresh_token);
+        session::add_token(tx, session_id, &hash, refresh_expiry(now)).await?;
+        let access_token = self.signer.sign(&Claims {
+            iss: self.config.issuer.clone(),
+            aud: self.config.audience.clone(),
+            sub: user.id.to_string(),
+            iat: now.timestamp(),
+            exp: now.timestamp() + ACCESS_TOKEN_TTL_S,
+            jti: Uuid::now_v7().to_string(),
+            scope: DEFAULT_SCOPE.to_owned(),
+            roles: user.roles.clone(),
+        })?;
+        Ok(Session { access_token, refresh_token, user })
+    }
+}

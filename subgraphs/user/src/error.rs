@@ -1,0 +1,61 @@
+//! What can go wrong in the user service.
+
+use platform::error::{ApiError, Code, UserError, internal};
+use thiserror::Error;
+
+use crate::{
+    domain::account::Refusal,
+    password::PasswordError,
+    token::TokenError,
+};
+
+/// The service can't start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The signing key can't be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Passwords can't be hashed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+}
+
+/// Why an account operation gave no session.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// The user can mend it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// Hashing failed.
+    #[error("hashing a password failed")]
+    Password(#[from] PasswordError),
+    /// Signing failed.
+    #[error("making a token failed")]
+    Token(#[from] TokenError),
+}
+
+impl AccountError {
+    /// What the client is told: a user error for the payload, or an error of the request.
+    ///
+    /// # Errors
+    /// The public form of what the user can't mend; inner causes are logged here.
+    pub fn told(self) -> Result<UserError, async_graphql::Error> {
+        match self {
+            Self::Refused(refusal) => {
+                let error = UserError::new(refusal.code(), refusal.to_string());
+                Ok(match refusal.field() {
+                    Some(field) => error.on(field),
+                    None => error,
+                })
+            }
+            Self::Password(PasswordError::Busy) => {
+                let message = "too many log-ins at once; try again in a few seconds";
+                Err(ApiError::new(Code::QUEUE_FULL, message).into_graphql())
+            }
+            error => Err(internal(error)),
+        }
+    }
+}

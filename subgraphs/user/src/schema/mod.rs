@@ -1,0 +1,33 @@
+//! GraphQL: thin resolvers over the accounts.
+
+mod loader;
+mod mutation;
+mod object;
+mod query;
+
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+
+pub use loader::{UserLoader, user_loader};
+pub use mutation::Mutation;
+pub use object::{LoginInput, LogoutInput, LogoutPayload, RefreshInput, RegisterInput, SessionPayload, User};
+pub use query::{MAX_EXIST_IDS, MAX_SEARCH_CHARS, Query};
+
+use crate::account::Accounts;
+
+/// The schema of this subgraph.
+pub type UserSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema over these accounts.
+#[must_use]
+pub fn build(accounts: Accounts) -> UserSchema {
+    Schema::build(Query, Mutation, EmptySubscription).enable_federation().data(accounts).finish()
+}
+
+/// The schema's SDL for composition.
+#[must_use]
+pub fn sdl() -> String {
+    Schema::build(Query, Mutation, EmptySubscription)
+        .enable_federation()
+        .finish()
+        .sdl_with_options(SDLExportOptions::new().federation())
+}

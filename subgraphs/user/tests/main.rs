@@ -1,0 +1,9 @@
+//! Tests of the user subgraph, over real servers.
+
+mod account;
+mod event;
+mod harness;
+mod key;
+mod reading;
+mod rule;
+mod session;
