@@ -121,7 +121,7 @@ async fn uploads_are_exact() {
             client.send(query, json!({ "input": input })).await
         }
     };
-    assert_eq!(ask("audio/wav", 3 << 30).await.user_error_codes(), ["RECORDING_TOO_LARGE"]);
+    assert_eq!(ask("audio/wav", 2_100_000_000).await.user_error_codes(), ["RECORDING_TOO_LARGE"]);
     assert_eq!(ask("image/png", 10).await.user_error_codes(), ["UNSUPPORTED_MEDIA_TYPE"]);
 
     let upload = story::request_upload(&host.client, &meeting, "audio/wav", 10).await;

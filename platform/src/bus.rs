@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config;
 
 pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS};
-pub(crate) use consumer::{backoff, pause};
+pub(crate) use consumer::{backoff, pause, trace_of};
 
 /// Longest time to wait for a connection.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -133,11 +133,7 @@ impl Bus {
     /// The full name of a stream.
     #[must_use]
     pub fn stream(&self, name: &str) -> String {
-        if self.prefix.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}_{name}", self.prefix)
-        }
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}_{name}", self.prefix) }
     }
 
     /// A full subject without the prefix; `None` if it is of another installation.

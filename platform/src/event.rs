@@ -182,3 +182,57 @@ impl Event {
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn new(class: Class, data: Value) -> NewEvent {
+        NewEvent {
+            kind: "moim.meeting.ended.v1",
+            source: "meeting",
+            ordering_key: Uuid::now_v7(),
+            entity: "meeting",
+            entity_id: Uuid::now_v7(),
+            verb: "ended",
+            class,
+            data,
+            changed: json!({}),
+            invalidates: vec![],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_read_as_it_was_written(text in any::<String>(), millis in 0_i64..4_000_000_000_000) {
+            let time = DateTime::from_timestamp_millis(millis).unwrap();
+            let (id, written) = (Uuid::now_v7(), new(Class::Event, json!({ "text": text })));
+            let body = written.envelope(id, time).to_string();
+            let read = Event::read(&written.subject(), body.as_bytes()).unwrap();
+            prop_assert_eq!((read.id, read.time), (id, time));
+            prop_assert_eq!((read.kind.as_str(), read.source.as_str()), (written.kind, "meeting"));
+            prop_assert_eq!(read.entity_id, Some(written.entity_id));
+            prop_assert_eq!(read.data, written.data);
+        }
+
+        #[test]
+        fn what_is_no_envelope_is_refused_and_never_panics(body in any::<Vec<u8>>()) {
+            prop_assert!(Event::read("moim.event.x", &body).is_err());
+        }
+    }
+
+    #[test]
+    fn live_traffic_has_subjects_of_its_own() {
+        assert!(new(Class::Event, json!({})).subject().starts_with("moim.event."));
+        assert!(new(Class::Live, json!({})).subject().starts_with("moim.live."));
+    }
+
+    #[test]
+    fn another_version_of_cloudevents_is_refused() {
+        let body = new(Class::Event, json!({})).envelope(Uuid::now_v7(), Utc::now());
+        let body = body.to_string().replace(r#""specversion":"1.0""#, r#""specversion":"2.0""#);
+        assert!(matches!(Event::read("x", body.as_bytes()), Err(MalformedEvent::Version(_))));
+    }
+}

@@ -53,16 +53,18 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn append(&self, tx: &mut PgConnection, event: NewEvent) -> Result<Uuid, sqlx::Error> {
+    pub async fn append(
+        &self,
+        tx: &mut PgConnection,
+        event: NewEvent,
+    ) -> Result<Uuid, sqlx::Error> {
         let (id, time) = (Uuid::now_v7(), Utc::now());
         let mut headers = json!({
             HEADER_TYPE: event.kind,
             HEADER_TIME: rfc3339(time),
             HEADER_CHANGED: event.changed.to_string(),
         });
-        if let Some(trace) = telemetry::current() {
-            headers[HEADER_TRACE] = Value::String(trace.child().to_string());
-        }
+        trace(&mut headers);
         lock(tx, event.ordering_key).await?;
         insert(
             tx,
@@ -101,6 +103,8 @@ impl Outbox {
         id: Uuid,
         job: NewJob<'_>,
     ) -> Result<(), sqlx::Error> {
+        let mut headers = json!({});
+        trace(&mut headers);
         insert(
             tx,
             Row {
@@ -109,7 +113,7 @@ impl Outbox {
                 lane: JOB_LANE,
                 ordering_key: job.task_id,
                 subject: format!("{JOB_ROOT}.{}.{}", job.queue, job.kind),
-                headers: json!({}),
+                headers,
                 body: json!({
                     "id": id,
                     "kind": job.kind,
@@ -129,6 +133,13 @@ impl Outbox {
 
     pub(crate) async fn woken(&self) {
         self.woken.notified().await;
+    }
+}
+
+/// Notes which trace the row belongs to, if there is one.
+fn trace(headers: &mut Value) {
+    if let Some(trace) = telemetry::current() {
+        headers[HEADER_TRACE] = Value::String(trace.child().to_string());
     }
 }
 

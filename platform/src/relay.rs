@@ -35,6 +35,12 @@ pub const EVENTS_KEPT_DAYS: i32 = 7;
 pub const INBOX_KEPT_DAYS: i32 = 30;
 /// Time between two clean-ups.
 pub const CLEAN_EVERY_MS: u64 = 600_000;
+/// Longest time that one batch may take: a connection may hang for ever.
+const BATCH_TIMEOUT_MS: u64 = 30_000;
+/// Longest time that a look into the outbox may take.
+const LOOK_TIMEOUT_MS: u64 = 10_000;
+/// Longest time that a clean-up may take; the next one goes on.
+const CLEAN_TIMEOUT_MS: u64 = 60_000;
 /// First and longest wait of a lane after a failure.
 const BACKOFF_MS: (u64, u64) = (250, 5_000);
 /// Most rows deleted by one statement of a clean-up.
@@ -85,7 +91,7 @@ impl Relay {
             }
             if cleaned.elapsed() > Duration::from_millis(CLEAN_EVERY_MS) {
                 cleaned = Instant::now();
-                if let Err(error) = clean(&self.pool).await {
+                if let Err(error) = bounded(CLEAN_TIMEOUT_MS, clean(&self.pool)).await {
                     tracing::warn!(error = chain(&error), "old rows not deleted");
                 }
             }
@@ -108,7 +114,7 @@ impl Relay {
         if !self.bus.is_connected() {
             return;
         }
-        let lanes = match batch::lanes_with_rows(&self.pool, busy).await {
+        let lanes = match bounded(LOOK_TIMEOUT_MS, batch::lanes_with_rows(&self.pool, busy)).await {
             Ok(lanes) => lanes,
             Err(error) => {
                 tracing::warn!(error = chain(&error), "outbox can't be read");
@@ -130,7 +136,8 @@ impl Relay {
     /// Publishes a lane's rows until there are no more, or something fails.
     async fn drain(&self, lane: i16, shutdown: &Shutdown) -> Outcome {
         loop {
-            match batch::publish(&self.pool, &self.bus, &self.cache, lane).await {
+            let batch = batch::publish(&self.pool, &self.bus, &self.cache, lane);
+            match bounded(BATCH_TIMEOUT_MS, batch).await {
                 Ok(Outcome::More) if !shutdown.is_triggered() => {}
                 Ok(outcome) => return outcome,
                 Err(error) => {
@@ -140,6 +147,15 @@ impl Relay {
             }
         }
     }
+}
+
+/// What the database says, unless the connection hangs.
+async fn bounded<T>(
+    limit_ms: u64,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let answer = tokio::time::timeout(Duration::from_millis(limit_ms), asked).await;
+    answer.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// Notes how a lane's work ended.

@@ -67,7 +67,8 @@ impl Scope {
     #[must_use]
     pub fn source(&self) -> Values {
         let url = |name: &str| {
-            Env.get(name).unwrap_or_else(|| panic!("{name} must be set for tests with real servers"))
+            Env.get(name)
+                .unwrap_or_else(|| panic!("{name} must be set for tests with real servers"))
         };
         Values::new()
             .with("MOIM_POSTGRES_URL", url("MOIM_POSTGRES_URL"))
@@ -143,9 +144,8 @@ impl Scope {
 impl Drop for Scope {
     /// Deletes what the test made, best effort: what is left has a name that nobody uses again.
     fn drop(&mut self) {
-        let databases = std::mem::take(
-            &mut *self.databases.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let databases =
+            std::mem::take(&mut *self.databases.lock().unwrap_or_else(PoisonError::into_inner));
         let (source, folder) = (self.source(), self.folder());
         let streams = self.bus.get().is_some();
         let cleaner = std::thread::spawn(move || {

@@ -4,8 +4,10 @@
 //! The files have the fields of JetStream's own configuration; only durations are written with a
 //! unit (`"10s"`, `"7d"`) rather than in nanoseconds. Names and subjects stand there without prefix.
 
+use std::collections::HashMap;
+
 use async_nats::jetstream::consumer::{self, PullConsumer, pull};
-use async_nats::jetstream::context::{CreateStreamError, GetStreamError};
+use async_nats::jetstream::context::{CreateStreamError, DeleteStreamError, GetStreamError};
 use async_nats::jetstream::stream::{self, ConsumerError};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -41,6 +43,15 @@ pub enum TopologyError {
         /// Why.
         #[source]
         source: CreateStreamError,
+    },
+    /// A stream that has to be made again can't be deleted.
+    #[error("stream {stream} can't be deleted")]
+    Delete {
+        /// Full name of the stream.
+        stream: String,
+        /// Why.
+        #[source]
+        source: DeleteStreamError,
     },
     /// A consumer can't be created or changed.
     #[error("consumer {consumer} can't be put up")]
@@ -201,7 +212,8 @@ impl Declared {
     }
 }
 
-/// Creates what is missing and changes what differs; what is as it should be stays untouched.
+/// Creates what is missing and changes what differs; what is as it should be stays untouched. A
+/// stream whose source was lost and made again is made again as well.
 ///
 /// # Errors
 /// When a file isn't what it should be or the server refuses.
@@ -209,14 +221,26 @@ pub async fn apply(bus: &Bus) -> Result<(), TopologyError> {
     apply_all(bus, declared()?).await
 }
 
-pub(crate) async fn apply_all(bus: &Bus, all: Vec<Declared>) -> Result<(), TopologyError> {
+async fn apply_all(bus: &Bus, all: Vec<Declared>) -> Result<(), TopologyError> {
+    let mut made = HashMap::new();
     for declared in all {
         let Declared { stream, consumers } = declared.prefixed(bus);
         let name = stream.name.clone();
-        bus.jetstream()
-            .create_or_update_stream(stream)
-            .await
-            .map_err(|source| TopologyError::Stream { stream: name.clone(), source })?;
+        let refused = |source| TopologyError::Stream { stream: name.clone(), source };
+        let drawn: Vec<_> = stream.sources.iter().flatten().map(|s| s.name.clone()).collect();
+        let mut info =
+            bus.jetstream().create_or_update_stream(stream.clone()).await.map_err(refused)?;
+        // A stream goes on after the last position that it drew from its source. If the source was
+        // lost and made again, positions begin anew, and what comes up to that one would be passed
+        // over in silence. So it begins anew too; who follows it sees that by its creation time.
+        if drawn.iter().any(|source| made.get(source) > Some(&info.created)) {
+            tracing::warn!(stream = name, "made again, because what it draws from was");
+            let deleted = bus.jetstream().delete_stream(&name).await;
+            deleted
+                .map_err(|error| TopologyError::Delete { stream: name.clone(), source: error })?;
+            info = bus.jetstream().create_or_update_stream(stream).await.map_err(refused)?;
+        }
+        made.insert(name.clone(), info.created);
         for config in consumers {
             let consumer = config.durable_name.clone().unwrap_or_default();
             bus.jetstream()
@@ -244,7 +268,10 @@ pub async fn status(bus: &Bus) -> Result<Vec<StreamStatus>, TopologyError> {
         for config in declared.consumers {
             let consumer = config.durable_name.unwrap_or_default();
             let info = stream.consumer_info(&consumer).await.map_err(|source| {
-                TopologyError::ConsumerNotThere { consumer: consumer.clone(), source: source.into() }
+                TopologyError::ConsumerNotThere {
+                    consumer: consumer.clone(),
+                    source: source.into(),
+                }
             })?;
             consumers.push(ConsumerStatus::of(&info));
         }
@@ -281,4 +308,27 @@ pub(crate) async fn consumer(bus: &Bus, name: &str) -> Result<PullConsumer, Topo
     bus.jetstream().get_consumer_from_stream(name, stream).await.map_err(|source| {
         TopologyError::ConsumerNotThere { consumer: name.to_owned(), source: source.into() }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        assert_eq!(nanoseconds("10s"), Some(10_000_000_000));
+        assert_eq!(nanoseconds("7d"), Some(604_800_000_000_000));
+        assert_eq!(nanoseconds("250ms"), Some(250_000_000));
+        for bad in ["", "10", "s", "1.5h", "10 s", "-1s", "99999999999999999999d"] {
+            assert_eq!(nanoseconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_jetstream_does_not_have_is_refused() {
+        let stream = r#"{ "name": "A", "retention": "limits", "storage": "file",
+                          "discard": "old", "num_replicas": 1, "max_massages": 5 }"#;
+        let error = read(format!(r#"{{ "stream": {stream}, "consumers": [] }}"#).as_bytes());
+        assert!(error.unwrap_err().contains("max_massages"));
+    }
 }

@@ -160,8 +160,7 @@ impl Authenticator {
             Some(_) if self.issuers.is_empty() => Ok(Identity::Anonymous),
             Some(value) => {
                 let text = value.to_str().map_err(|_| AuthenticationError::NotBearer)?;
-                self.authenticate(bearer(text).ok_or(AuthenticationError::NotBearer)?)
-                    .await
+                self.authenticate(bearer(text).ok_or(AuthenticationError::NotBearer)?).await
             }
         }
     }
@@ -281,20 +280,14 @@ impl Issuer {
 impl KeySet {
     fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let set: JwkSet = serde_json::from_slice(text)?;
-        let mut keys = Self {
-            read_at: Some(Instant::now()),
-            ..Self::default()
-        };
+        let mut keys = Self { read_at: Some(Instant::now()), ..Self::default() };
         let mut all = Vec::new();
         for jwk in &set.keys {
             let (Some(algorithm), Ok(decoding)) = (algorithm(jwk), DecodingKey::from_jwk(jwk))
             else {
                 continue;
             };
-            let key = Arc::new(Key {
-                algorithm,
-                decoding,
-            });
+            let key = Arc::new(Key { algorithm, decoding });
             if let Some(id) = &jwk.common.key_id {
                 keys.by_id.insert(id.clone(), Arc::clone(&key));
             }

@@ -217,10 +217,8 @@ fn services(
                     response_max_bytes: settings.response_max_bytes,
                     ..HttpOptions::default()
                 };
-                let http = Http::new(url, options).map_err(|source| BuildError::Address {
-                    name: (*name).to_owned(),
-                    source,
-                })?;
+                let http = Http::new(url, options)
+                    .map_err(|source| BuildError::Address { name: (*name).to_owned(), source })?;
                 Arc::new(http) as Arc<dyn Transport>
             }
         };

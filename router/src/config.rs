@@ -162,9 +162,7 @@ pub struct Headers {
 
 impl Default for Headers {
     fn default() -> Self {
-        Self {
-            propagate: vec!["accept-language".to_owned()],
-        }
+        Self { propagate: vec!["accept-language".to_owned()] }
     }
 }
 
@@ -221,7 +219,8 @@ impl Config {
 
     /// Checks what only the supergraph can tell.
     pub(crate) fn check(&self, subgraphs: &HashMap<&str, &str>) -> Result<(), ConfigError> {
-        if let Some(name) = self.subgraphs.keys().find(|name| !subgraphs.contains_key(name.as_str()))
+        if let Some(name) =
+            self.subgraphs.keys().find(|name| !subgraphs.contains_key(name.as_str()))
         {
             return Err(ConfigError::UnknownSubgraph(name.clone()));
         }

@@ -68,12 +68,7 @@ impl GraphQLError {
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), code.into());
-        Self {
-            message: message.into(),
-            locations: Vec::new(),
-            path: None,
-            extensions,
-        }
+        Self { message: message.into(), locations: Vec::new(), path: None, extensions }
     }
 
     /// The same with the place in the response.
@@ -92,10 +87,7 @@ impl GraphQLError {
 
     /// The code, or an empty text where a subgraph gave none.
     pub fn code(&self) -> &str {
-        self.extensions
-            .get("code")
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
+        self.extensions.get("code").and_then(serde_json::Value::as_str).unwrap_or_default()
     }
 }
 
@@ -106,7 +98,5 @@ pub fn response(errors: &[GraphQLError]) -> bytes::Bytes {
         errors: &'a [GraphQLError],
     }
     // A struct of strings and numbers always serializes.
-    serde_json::to_vec(&Response { errors })
-        .unwrap_or_default()
-        .into()
+    serde_json::to_vec(&Response { errors }).unwrap_or_default().into()
 }

@@ -33,11 +33,8 @@ pub(crate) async fn get(
     timeout: Duration,
     max_bytes: usize,
 ) -> Result<Bytes, FetchError> {
-    let connector = HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let connector =
+        HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
     let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(connector);
     let url = url.parse()?;
     let exchange = async {
@@ -50,7 +47,5 @@ pub(crate) async fn get(
         let body = body.collect().await.map_err(FetchError::Body)?;
         Ok(body.to_bytes())
     };
-    tokio::time::timeout(timeout, exchange)
-        .await
-        .unwrap_or(Err(FetchError::Timeout))
+    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(FetchError::Timeout))
 }

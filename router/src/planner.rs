@@ -82,10 +82,7 @@ impl Planner {
             Hive::new_from_supergraph(&document, QueryPlannerOptions::default())
                 .map_err(|error| PlanError::Plan(error.to_string()))
         })?;
-        Ok(Self {
-            hive,
-            rules: default_rules_validation_plan(),
-        })
+        Ok(Self { hive, rules: default_rules_validation_plan() })
     }
 
     /// The schema that clients see, with the introspection types.
@@ -98,10 +95,7 @@ impl Planner {
         let endpoints = &self.hive.supergraph.subgraph_endpoint_map;
         endpoints
             .iter()
-            .map(|(name, url)| Subgraph {
-                name: name.clone(),
-                url: url.clone(),
-            })
+            .map(|(name, url)| Subgraph { name: name.clone(), url: url.clone() })
             .collect()
     }
 
@@ -205,11 +199,7 @@ impl Planner {
                     PlannerOverrideContext::default(),
                     &timeout,
                 )
-                .map(|plan| {
-                    tracing::trace!(%plan, "planned");
-                    if std::env::var_os("PRINT_PLAN").is_some() { eprintln!("{plan}"); }
-                    plan.node
-                })
+                .map(|plan| plan.node)
                 .map_err(|error| PlanError::Plan(error.to_string()))
         })
     }
@@ -225,10 +215,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, PlanError>) -> Result<T, PlanErro
 }
 
 fn location(position: graphql_tools::parser::Pos) -> Location {
-    Location {
-        line: position.line,
-        column: position.column,
-    }
+    Location { line: position.line, column: position.column }
 }
 
 /// The parser's messages span lines; clients get one.

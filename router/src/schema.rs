@@ -16,16 +16,6 @@ pub(crate) enum TypeRef {
     NonNull(Box<TypeRef>),
 }
 
-impl TypeRef {
-    /// The name inside all wrappers.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Named(name) => name,
-            Self::List(inner) | Self::NonNull(inner) => inner.name(),
-        }
-    }
-}
-
 impl std::fmt::Display for TypeRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -59,17 +49,9 @@ pub(crate) struct InputField {
 pub(crate) enum TypeKind {
     Scalar,
     Enum(Arc<HashSet<Box<str>>>),
-    Object {
-        fields: HashMap<String, TypeRef>,
-    },
-    Abstract {
-        fields: HashMap<String, TypeRef>,
-        members: Vec<String>,
-    },
-    Input {
-        fields: Vec<InputField>,
-        one_of: bool,
-    },
+    Object { fields: HashMap<String, TypeRef> },
+    Abstract { fields: HashMap<String, TypeRef>, members: Vec<String> },
+    Input { fields: Vec<InputField>, one_of: bool },
 }
 
 /// The public schema.
@@ -94,10 +76,7 @@ impl Schema {
         }
         add_interface_members(&document, &mut types);
         Self {
-            query: document
-                .query_type_name()
-                .cloned()
-                .unwrap_or_else(|| "Query".to_owned()),
+            query: document.query_type_name().cloned().unwrap_or_else(|| "Query".to_owned()),
             mutation: document.mutation_type_name().cloned(),
             subscription: document.subscription_type_name().cloned(),
             types,
@@ -129,10 +108,7 @@ impl Schema {
 }
 
 fn fields(fields: &[ast::Field]) -> HashMap<String, TypeRef> {
-    fields
-        .iter()
-        .map(|field| (field.name.clone(), (&field.field_type).into()))
-        .collect()
+    fields.iter().map(|field| (field.name.clone(), (&field.field_type).into())).collect()
 }
 
 fn kind(definition: &ast::TypeDefinition) -> (String, TypeKind) {
@@ -148,17 +124,11 @@ fn kind(definition: &ast::TypeDefinition) -> (String, TypeKind) {
         }
         ast::TypeDefinition::Interface(it) => (
             it.name.clone(),
-            TypeKind::Abstract {
-                fields: fields(&it.fields),
-                members: Vec::new(),
-            },
+            TypeKind::Abstract { fields: fields(&it.fields), members: Vec::new() },
         ),
         ast::TypeDefinition::Union(it) => (
             it.name.clone(),
-            TypeKind::Abstract {
-                fields: HashMap::new(),
-                members: it.types.clone(),
-            },
+            TypeKind::Abstract { fields: HashMap::new(), members: it.types.clone() },
         ),
         ast::TypeDefinition::InputObject(it) => (
             it.name.clone(),

@@ -54,13 +54,7 @@ impl Supergraph {
         let schema = Schema::new(planner.public_schema());
         let mut subgraphs = planner.subgraphs();
         subgraphs.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self {
-            abstract_names: planner.abstract_names(),
-            sdl,
-            schema,
-            planner,
-            subgraphs,
-        })
+        Ok(Self { abstract_names: planner.abstract_names(), sdl, schema, planner, subgraphs })
     }
 
     /// The SDL it was loaded from.

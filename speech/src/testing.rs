@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::weights;
+use crate::weights::{self, WeightsError};
 
 /// What is said in [`recording`]: the opening of A Tale of Two Cities.
 pub const SPOKEN: &str = "It was the best of times, it was the worst of times, \
@@ -19,11 +19,10 @@ pub const SPOKEN: &str = "It was the best of times, it was the worst of times, \
 /// A recording of real speech: 44 s of read English, 48 kHz mono wav. Fetched
 /// into the cache by hash on first use.
 ///
-/// # Panics
-/// When it can't be fetched.
-#[must_use]
-pub fn recording() -> PathBuf {
-    weights::sample(&mut |_| {}).unwrap_or_else(|error| panic!("no sample recording: {error:?}"))
+/// # Errors
+/// See [`WeightsError`].
+pub fn recording() -> Result<PathBuf, WeightsError> {
+    weights::sample(&mut |_| {})
 }
 
 /// Share of `spoken` words that `text` gets wrong: substituted, missing or

@@ -96,7 +96,7 @@ fn niceness(pid: u32) -> Vec<i32> {
 #[tokio::test]
 async fn a_killed_process_costs_its_job_only() {
     let engine = engine(config());
-    let mut job = Running::start(&engine, Job::new(recording()));
+    let mut job = Running::start(&engine, Job::new(recording().unwrap()));
     job.until(decoding).await;
     let killed = engine.pids()[0];
 
@@ -134,7 +134,7 @@ async fn one_process_serves_many_jobs_also_bad_ones() {
 #[tokio::test]
 async fn a_cancelled_job_stops_soon_and_leaves_the_process_in_use() {
     let engine = engine(config());
-    let mut job = Running::start(&engine, Job::new(recording()));
+    let mut job = Running::start(&engine, Job::new(recording().unwrap()));
     job.until(decoding).await;
     let pids = engine.pids();
 
@@ -148,7 +148,7 @@ async fn a_cancelled_job_stops_soon_and_leaves_the_process_in_use() {
 #[tokio::test]
 async fn a_job_that_nobody_listens_to_is_cancelled() {
     let engine = engine(config());
-    let mut job = Running::start(&engine, Job::new(recording()));
+    let mut job = Running::start(&engine, Job::new(recording().unwrap()));
     job.until(decoding).await;
     drop(job.events);
     assert_eq!(job.result.await.unwrap().unwrap_err().code(), Code::Cancelled);

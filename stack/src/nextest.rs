@@ -128,7 +128,7 @@ pub(crate) async fn keep(data_dir: &Path, until: i32) -> Result<ExitCode, Failur
     let until = Pid::from_raw(until).ok_or("not a process id")?;
     let mut signals = Signals::new()?;
     let options = Options {
-        durable: false,
+        throw_away: true,
         external: External::from_environment(),
         ..Options::new(data_dir)
     };

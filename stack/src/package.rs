@@ -90,7 +90,9 @@ pub enum PackageError {
         name: &'static str,
     },
     /// The download failed, or what came has another hash.
-    #[error("fetching {name} {version} failed; check the network and try again. pip said: {detail}")]
+    #[error(
+        "fetching {name} {version} failed; check the network and try again. pip said: {detail}"
+    )]
     Download {
         /// The package's name.
         name: &'static str,
@@ -118,10 +120,7 @@ pub enum PackageError {
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> PackageError + '_ {
-    move |source| PackageError::Io {
-        path: path.to_path_buf(),
-        source,
-    }
+    move |source| PackageError::Io { path: path.to_path_buf(), source }
 }
 
 /// The folder for everything that is fetched or made once per machine:
@@ -158,10 +157,7 @@ pub fn fetch_into(cache: &Path, package: &Package) -> Result<PathBuf, PackageErr
         .wheels
         .iter()
         .find(|wheel| wheel.machine.is_here())
-        .ok_or(PackageError::Unsupported {
-            name: package.name,
-            version: package.version,
-        })?;
+        .ok_or(PackageError::Unsupported { name: package.name, version: package.version })?;
     let packages = cache.join("packages");
     let short_hash = wheel.sha256.get(..12).unwrap_or(wheel.sha256);
     let folder_name = format!("{}-{}-{short_hash}", package.name, package.version);
@@ -177,10 +173,8 @@ pub fn fetch_into(cache: &Path, package: &Package) -> Result<PathBuf, PackageErr
     }
     let half_made = format!(".{folder_name}.");
     remove_half_made(&packages, &half_made)?;
-    let making = tempfile::Builder::new()
-        .prefix(&half_made)
-        .tempdir_in(&packages)
-        .map_err(at(&packages))?;
+    let making =
+        tempfile::Builder::new().prefix(&half_made).tempdir_in(&packages).map_err(at(&packages))?;
 
     let file = download(package, wheel, making.path())?;
     let unpacked = making.path().join("unpacked");
@@ -202,9 +196,8 @@ fn lock(path: &Path) -> Result<File, PackageError> {
 fn remove_half_made(packages: &Path, prefix: &str) -> Result<(), PackageError> {
     for entry in fs::read_dir(packages).map_err(at(packages))? {
         let path = entry.map_err(at(packages))?.path();
-        let is_half_made = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(prefix));
+        let is_half_made =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
         if is_half_made {
             fs::remove_dir_all(&path).map_err(at(&path))?;
         }

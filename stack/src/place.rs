@@ -21,6 +21,7 @@ use crate::{
     account::Account,
     error::{StackError, at},
     package,
+    stack::Options,
 };
 
 /// How long to wait for a process that is just giving the folder up.
@@ -48,14 +49,16 @@ pub(crate) struct Place {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    password: String,
+    /// None in a throw-away stack.
+    password: Option<String>,
     ports: BTreeMap<String, u16>,
 }
 
 impl Place {
-    /// Takes the data folder, made if missing; with `fresh`, what the servers
-    /// had in it is removed.
-    pub(crate) fn open(data_dir: &Path, fresh: bool) -> Result<Self, StackError> {
+    /// Takes the data folder, made if missing. A new one gets a password unless
+    /// it is to be thrown away.
+    pub(crate) fn open(options: &Options) -> Result<Self, StackError> {
+        let data_dir = &options.data_dir;
         let data_dir = &std::path::absolute(data_dir).map_err(at(data_dir))?;
         let account = Account::for_folder(data_dir);
         let is_new = !data_dir.exists();
@@ -67,19 +70,19 @@ impl Place {
         let data_dir = &data_dir.canonicalize().map_err(at(data_dir))?;
         let lock = lock(data_dir, account)?;
         let link = data_dir.join("servers");
-        if fresh {
+        if options.fresh {
             remove_servers(&link)?;
         }
         let servers = servers_folder(data_dir, &link, account)?;
-        let state = State::load_or_new(&servers)?;
+        let state = State::load_or_new(&servers, options.throw_away)?;
         let place = Self { servers, account, state, _lock: lock };
         place.save()?;
         Ok(place)
     }
 
-    /// The password of all servers of this data folder.
-    pub(crate) fn password(&self) -> &str {
-        &self.state.password
+    /// The password of all servers of this data folder, if they ask for one.
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.state.password.as_deref()
     }
 
     /// A free port for `server`: the one of the last run if possible.
@@ -116,19 +119,20 @@ impl Place {
 const STATE_FILE: &str = "stack.json";
 
 impl State {
-    fn load_or_new(servers: &Path) -> Result<Self, StackError> {
+    fn load_or_new(servers: &Path, throw_away: bool) -> Result<Self, StackError> {
         let path = servers.join(STATE_FILE);
         match fs::read(&path) {
             Ok(json) => serde_json::from_slice(&json)
                 .map_err(|err| StackError::Io { path, source: err.into() }),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Self::new()),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Self::new(throw_away)),
             Err(err) => Err(at(&path)(err)),
         }
     }
 
-    fn new() -> Self {
-        let letters = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS);
-        Self { password: letters.map(char::from).collect(), ports: BTreeMap::new() }
+    fn new(throw_away: bool) -> Self {
+        let letters = || rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS);
+        let password = (!throw_away).then(|| letters().map(char::from).collect());
+        Self { password, ports: BTreeMap::new() }
     }
 }
 
@@ -163,12 +167,9 @@ fn servers_folder(data_dir: &Path, link: &Path, account: Account) -> Result<Path
         return Ok(link.to_path_buf());
     }
     let home = shared_home()?;
-    let elsewhere = tempfile::Builder::new()
-        .prefix("data-")
-        .tempdir_in(&home)
-        .map_err(at(&home))?
-        .keep();
-    account.own(&elsewhere).map_err(at(&elsewhere))?;
+    let elsewhere =
+        tempfile::Builder::new().prefix("data-").tempdir_in(&home).map_err(at(&home))?.keep();
+    make_private(&elsewhere, account)?;
     symlink(&elsewhere, link).map_err(at(link))?;
     package::tell(&format!(
         "the servers' user can't enter {}, so their data is in {}",
@@ -251,20 +252,22 @@ mod test {
     #[test]
     fn password_and_ports_outlive_the_run() {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let mut place = Place::open(data.path(), false).expect("opens");
+        let mut place = Place::open(&Options::new(data.path())).expect("opens");
         let port = place.choose_port("postgres").expect("a port");
-        let password = place.password().to_owned();
+        let password = place.password().map(str::to_owned);
+        assert_eq!(password.as_ref().map(String::len), Some(PASSWORD_CHARS));
         let servers = place.servers.clone();
         drop(place);
 
-        let mut place = Place::open(data.path(), false).expect("opens again");
-        assert_eq!(place.password(), password);
+        let mut place = Place::open(&Options::new(data.path())).expect("opens again");
+        assert_eq!(place.password(), password.as_deref());
         assert_eq!(place.choose_port("postgres").expect("a port"), port);
         drop(place);
 
-        let place = Place::open(data.path(), true).expect("opens afresh");
-        assert_ne!(place.password(), password);
-        let elsewhere = [servers, place.servers.clone()];
+        let fresh = Options { fresh: true, ..Options::new(data.path()) };
+        let place = Place::open(&fresh).expect("opens afresh");
+        assert_ne!(place.password(), password.as_deref());
+        let elsewhere = [servers, place.servers];
         for folder in elsewhere.iter().filter(|folder| folder.starts_with(SHARED_HOME)) {
             drop(fs::remove_dir_all(folder));
         }

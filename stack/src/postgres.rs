@@ -42,12 +42,12 @@ pub(crate) fn prepare(
     place: &Place,
     package: &Path,
     port: u16,
-    durable: bool,
+    throw_away: bool,
 ) -> Result<Server, StackError> {
     let programs = programs(package);
     let data = place.servers.join(NAME);
     if !data.is_dir() {
-        create(place, &programs, &data, durable)?;
+        create(place, &programs, &data, throw_away)?;
     }
     check_version(&data)?;
     // We hold the data folder's lock and have ended what was left of earlier
@@ -56,7 +56,7 @@ pub(crate) fn prepare(
     ignore_missing(fs::remove_file(&pid_file)).map_err(at(&pid_file))?;
 
     let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
-    for setting in settings(port, durable) {
+    for setting in settings(port, throw_away) {
         arguments.extend(["-c".to_owned(), setting]);
     }
     Ok(Server {
@@ -76,8 +76,8 @@ pub(crate) fn programs(package: &Path) -> PathBuf {
 }
 
 /// Tuned for a machine with two cores that has other work as well.
-fn settings(port: u16, durable: bool) -> Vec<String> {
-    let on = if durable { "on" } else { "off" };
+fn settings(port: u16, throw_away: bool) -> Vec<String> {
+    let on = if throw_away { "off" } else { "on" };
     vec![
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),
@@ -106,22 +106,30 @@ fn settings(port: u16, durable: bool) -> Vec<String> {
 
 /// Runs initdb beside the final folder and renames: a folder that is there is
 /// whole, however an earlier run ended.
-fn create(place: &Place, programs: &Path, data: &Path, durable: bool) -> Result<(), StackError> {
+fn create(place: &Place, programs: &Path, data: &Path, throw_away: bool) -> Result<(), StackError> {
     tell("making a new Postgres data folder ...");
     let making = place.servers.join("postgres.new");
     ignore_missing(fs::remove_dir_all(&making)).map_err(at(&making))?;
-    let password_file = place.write("postgres.password", place.password())?;
-
     let mut initdb = Command::new(programs.join("initdb"));
     initdb.arg("--pgdata").arg(&making).arg(format!("--username={USER}"));
-    initdb.arg("--pwfile").arg(&password_file).arg("--auth=scram-sha-256");
+    let password_file = match place.password() {
+        Some(password) => Some(place.write("postgres.password", password)?),
+        None => None,
+    };
+    match &password_file {
+        Some(file) => initdb.arg("--auth=scram-sha-256").arg("--pwfile").arg(file),
+        None => initdb.arg("--auth=trust"),
+    };
     // Without the system's locales: the same order on every machine, and
     // pg_trgm knows Korean letters as letters.
     initdb.args(["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
-    initdb.args(["--no-instructions", if durable { "--sync-method=fsync" } else { "--no-sync" }]);
+    initdb
+        .args(["--no-instructions", if throw_away { "--no-sync" } else { "--sync-method=fsync" }]);
     settle(&mut initdb, place.account);
     let output = initdb.stdin(Stdio::null()).output().map_err(at(programs))?;
-    fs::remove_file(&password_file).map_err(at(&password_file))?;
+    if let Some(file) = password_file {
+        fs::remove_file(&file).map_err(at(&file))?;
+    }
     if !output.status.success() {
         let detail = last_lines(&[output.stdout, output.stderr].concat(), INITDB_TAIL_LINES);
         return Err(StackError::Program { program: "initdb", detail });

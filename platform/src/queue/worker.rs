@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Job, Progress, Work, WorkError};
-use crate::bus::{Bus, PULL_EXPIRES_MS, backoff, pause};
+use crate::bus::{Bus, PULL_EXPIRES_MS, backoff, pause, trace_of};
 use crate::error::chain;
 use crate::shutdown::Shutdown;
 use crate::task::{Claim, EXPIRED, TIMED_OUT, TaskStatus, Tasks};
@@ -27,6 +27,8 @@ pub const HEARTBEAT_MS: u64 = 3_000;
 pub const RUNS_MAX: i64 = 5;
 /// Error code of a task whose job failed, or took its worker with it, each time.
 const GIVEN_UP: &str = "ENGINE_FAILED";
+/// Longest time to wait for the database's answer; shorter than the consumers' `ack_wait`.
+const DATABASE_TIMEOUT_MS: u64 = 8_000;
 /// Time between two looks for tasks that waited too long.
 const SWEEP_EVERY_MS: u64 = 15_000;
 /// Time between two tries to reach a lost server.
@@ -119,7 +121,8 @@ impl Slot {
                 () = self.shutdown.cancelled() => return Ok(()),
             };
             if let Some(message) = next {
-                self.take(&message?).await;
+                let message = message?;
+                trace_of(&message).scope(self.take(&message)).await;
             }
         }
         Ok(())
@@ -134,7 +137,7 @@ impl Slot {
             Err(error) => return self.bury(message, delivery, &chain(&error)).await,
         };
         let claim = match self.claim(message, &payload).await {
-            Claimed::Ours(claim) => claim,
+            Claimed::Ours(claim) => *claim,
             // Final, gone, or waiting for a later job: this one has no purpose any more.
             Claimed::Void => return confirm(message).await,
             Claimed::Ended => return,
@@ -158,8 +161,8 @@ impl Slot {
     async fn claim(&self, message: &Message, payload: &Payload) -> Claimed {
         let mut told = false;
         loop {
-            match self.tasks.claim_for(payload.task_id, payload.id).await {
-                Ok(Some(claim)) => return Claimed::Ours(claim),
+            match bounded(self.tasks.claim_for(payload.task_id, payload.id)).await {
+                Ok(Some(claim)) => return Claimed::Ours(Box::new(claim)),
                 Ok(None) => return Claimed::Void,
                 Err(error) if !told => {
                     tracing::warn!(task = %payload.task_id, error = chain(&error), "no claim yet");
@@ -168,6 +171,7 @@ impl Slot {
                 Err(_) => {}
             }
             if self.shutdown.is_triggered() {
+                answer(message, AckKind::Nak(None)).await;
                 return Claimed::Ended;
             }
             let _ = message.ack_with(AckKind::Progress).await;
@@ -227,7 +231,7 @@ impl Slot {
             }
             Ok::<_, sqlx::Error>(())
         };
-        if let Err(error) = completed.await {
+        if let Err(error) = bounded(completed).await {
             tracing::warn!(task = %job.claim.task.id, error = chain(&error), "task not completed");
             return answer(message, AckKind::Nak(Some(backoff(job.delivery)))).await;
         }
@@ -251,7 +255,7 @@ impl Slot {
             tx.commit().await?;
             Ok::<_, sqlx::Error>(ours)
         };
-        let ours = match failed.await {
+        let ours = match bounded(failed).await {
             Ok(ours) => ours,
             Err(error) => {
                 tracing::warn!(task = %claim.task.id, error = chain(&error), "task not ended");
@@ -271,7 +275,7 @@ impl Slot {
     /// Confirms the job if its task is final. Else somebody else holds it, whose job it is now.
     async fn let_go(&self, message: &Message, claim: &Claim) {
         let id = claim.task.id;
-        match self.tasks.get(&[id]).await {
+        match bounded(self.tasks.get(&[id])).await {
             Ok(tasks) if tasks.get(&id).is_none_or(|task| task.status.is_final()) => {
                 confirm(message).await;
             }
@@ -301,7 +305,7 @@ impl Slot {
 }
 
 enum Claimed {
-    Ours(Claim),
+    Ours(Box<Claim>),
     Void,
     Ended,
 }
@@ -312,6 +316,13 @@ enum Outcome {
     Shutdown,
     Fail(&'static str, String),
     Retry(String),
+}
+
+/// What the database says, unless the connection hangs.
+async fn bounded<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let limit = Duration::from_millis(DATABASE_TIMEOUT_MS);
+    let answer = tokio::time::timeout(limit, asked).await;
+    answer.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// Tells the server that the job is alive, and looks whether the claim still holds.

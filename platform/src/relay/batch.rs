@@ -53,7 +53,10 @@ struct Fate {
     away: Option<String>,
 }
 
-pub(super) async fn lanes_with_rows(pool: &PgPool, except: &[i16]) -> Result<Vec<i16>, sqlx::Error> {
+pub(super) async fn lanes_with_rows(
+    pool: &PgPool,
+    except: &[i16],
+) -> Result<Vec<i16>, sqlx::Error> {
     // One short look into the index per lane, instead of reading all rows that wait.
     sqlx::query_scalar!(
         r#"SELECT lane AS "lane!" FROM unnest($1::smallint[]) AS lane
@@ -204,12 +207,9 @@ async fn send(bus: &Bus, row: &Row) -> Result<(), SendError> {
 /// Marks what was published, forgets what needn't be kept, lets what was refused wait.
 async fn mark(tx: &mut PgConnection, fate: &Fate) -> Result<(), sqlx::Error> {
     if !fate.kept.is_empty() {
-        sqlx::query!(
-            "UPDATE outbox SET published_at = now() WHERE position = ANY($1)",
-            &fate.kept
-        )
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query!("UPDATE outbox SET published_at = now() WHERE position = ANY($1)", &fate.kept)
+            .execute(&mut *tx)
+            .await?;
     }
     if !fate.forgotten.is_empty() {
         sqlx::query!("DELETE FROM outbox WHERE position = ANY($1)", &fate.forgotten)

@@ -83,7 +83,8 @@ async fn a_redelivered_event_has_its_effect_once() {
     let message = stream.get_raw_message(1).await.unwrap();
     let again = message.subject.clone();
     kernel.bus.jetstream().publish(again, message.payload).await.unwrap().await.unwrap();
-    eventually(DEADLINE, async || count(&kernel.bus, "EVENTS").await == 2 && idle(&kernel).await).await;
+    eventually(DEADLINE, async || count(&kernel.bus, "EVENTS").await == 2 && idle(&kernel).await)
+        .await;
 
     // Then it was handled twice, the first time rolled back, and the third time not at all
     assert_eq!(effects(&kernel).await, [id]);
@@ -148,6 +149,11 @@ async fn events_published_again_fill_a_lost_stream_and_have_no_second_effect() {
     let ids = |events: &[Event]| events.iter().map(|event| event.id).collect::<Vec<_>>();
     assert_eq!(ids(&events(&kernel.bus, "EVENTS").await), ids(&before));
     assert_eq!(writer.calls.load(Ordering::SeqCst), 5);
+
+    // And live clients hear of it all, and of what comes
+    let id = append(&kernel, event(key, json!("new"))).await;
+    eventually(DEADLINE, async || count(&kernel.bus, "PUSH").await == 6).await;
+    assert_eq!(events(&kernel.bus, "PUSH").await[5].id, id);
     shutdown.trigger();
     consuming.await.unwrap();
     relay.await.unwrap();

@@ -20,7 +20,11 @@ async fn order_per_key_is_the_order_of_commits_under_concurrent_writers() {
         .await
         .unwrap();
     for key in &keys {
-        sqlx::query("INSERT INTO counter VALUES ($1, 0)").bind(key).execute(&kernel.pool).await.unwrap();
+        sqlx::query("INSERT INTO counter VALUES ($1, 0)")
+            .bind(key)
+            .execute(&kernel.pool)
+            .await
+            .unwrap();
     }
 
     // When four writers count up side by side, each count with its event
@@ -80,12 +84,13 @@ async fn a_later_writer_of_the_same_key_waits_for_the_earlier_commit() {
     assert!(!later.is_finished());
     earlier.commit().await.unwrap();
     later.await.unwrap();
-    let data: Vec<serde_json::Value> =
-        sqlx::query_scalar("SELECT body->'data' FROM outbox WHERE ordering_key = $1 ORDER BY position")
-            .bind(key)
-            .fetch_all(&kernel.pool)
-            .await
-            .unwrap();
+    let data: Vec<serde_json::Value> = sqlx::query_scalar(
+        "SELECT body->'data' FROM outbox WHERE ordering_key = $1 ORDER BY position",
+    )
+    .bind(key)
+    .fetch_all(&kernel.pool)
+    .await
+    .unwrap();
     assert_eq!(data, [json!(1), json!(2)]);
 }
 

@@ -15,7 +15,8 @@ async fn complete(kernel: &Kernel, claim: &Claim) -> bool {
 
 async fn fail(kernel: &Kernel, claim: &Claim) -> bool {
     let mut tx = kernel.pool.begin().await.unwrap();
-    let failed = tasks_of(kernel).fail(&mut tx, claim, "NO_SPEECH", "Nothing heard.").await.unwrap();
+    let failed =
+        tasks_of(kernel).fail(&mut tx, claim, "NO_SPEECH", "Nothing heard.").await.unwrap();
     tx.commit().await.unwrap();
     failed
 }

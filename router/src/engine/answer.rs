@@ -45,9 +45,7 @@ pub(super) fn read<'a>(
     tracing::warn!(service, %status, "a subgraph answered with an HTTP error");
     let message = format!("The subgraph \"{service}\" answered with the HTTP status {status}.");
     let mut error = GraphQLError::new(code::SUBREQUEST_HTTP_ERROR, message).of_service(service);
-    error
-        .extensions
-        .insert("http".to_owned(), serde_json::json!({ "status": status.as_u16() }));
+    error.extensions.insert("http".to_owned(), serde_json::json!({ "status": status.as_u16() }));
     Err(error)
 }
 
@@ -62,19 +60,15 @@ fn unreachable_service(service: &str, error: &TransportError) -> GraphQLError {
             code::SUBREQUEST_MALFORMED_RESPONSE,
             format!("The answer of the subgraph \"{service}\" is too large."),
         ),
-        _ => (
-            code::SUBREQUEST_HTTP_ERROR,
-            format!("The subgraph \"{service}\" cannot be reached."),
-        ),
+        _ => {
+            (code::SUBREQUEST_HTTP_ERROR, format!("The subgraph \"{service}\" cannot be reached."))
+        }
     };
     GraphQLError::new(code, message).of_service(service)
 }
 
 /// None where there is neither data nor an error.
-fn from_fields<'a>(
-    service: &str,
-    fields: Vec<(&'a str, Value<'a>)>,
-) -> Option<SubgraphAnswer<'a>> {
+fn from_fields<'a>(service: &str, fields: Vec<(&'a str, Value<'a>)>) -> Option<SubgraphAnswer<'a>> {
     let mut data = Value::Null;
     let mut errors = Vec::new();
     for (key, value) in fields {

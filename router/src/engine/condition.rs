@@ -68,6 +68,5 @@ impl Condition {
 
 /// Whether all of the flags have the values.
 pub(crate) fn holds(all: &[(usize, bool)], values: &FlagValues) -> bool {
-    all.iter()
-        .all(|(flag, expected)| values.0.get(*flag).copied().unwrap_or(false) == *expected)
+    all.iter().all(|(flag, expected)| values.0.get(*flag).copied().unwrap_or(false) == *expected)
 }

@@ -17,11 +17,7 @@ pub(super) fn resolve(
     flags: &FlagValues,
     variables: &Coerced,
 ) -> Option<String> {
-    let resolver = Resolver {
-        schema,
-        flags,
-        variables,
-    };
+    let resolver = Resolver { schema, flags, variables };
     let value = match &*field.name {
         "__schema" => resolver.schema(shape(&field.ty)?),
         "__type" => {
@@ -205,9 +201,7 @@ impl<'s> Resolver<'s> {
                 let values = values.filter(|it| all || deprecation(&it.directives).is_none());
                 self.list(field, values, Self::enum_value)
             }
-            ("inputFields", ast::TypeDefinition::InputObject(it)) => {
-                self.inputs(field, &it.fields)
-            }
+            ("inputFields", ast::TypeDefinition::InputObject(it)) => self.inputs(field, &it.fields),
             ("isOneOf", ast::TypeDefinition::InputObject(it)) => {
                 Json::from(it.directives.iter().any(|it| it.name == "oneOf"))
             }

@@ -32,11 +32,7 @@ pub(crate) fn merge<'a>(target: &mut Value<'a>, source: Value<'a>, names: &Abstr
 }
 
 /// Merges the fields of one object into another.
-pub(crate) fn merge_fields<'a>(
-    target: &mut Fields<'a>,
-    source: Fields<'a>,
-    names: &AbstractNames,
-) {
+pub(crate) fn merge_fields<'a>(target: &mut Fields<'a>, source: Fields<'a>, names: &AbstractNames) {
     if target.is_empty() {
         *target = source;
         return;

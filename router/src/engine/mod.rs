@@ -13,6 +13,7 @@ mod arena;
 mod condition;
 mod introspection;
 mod merge;
+mod place;
 mod plan;
 mod position;
 mod prepare;
@@ -27,9 +28,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use platform::{
-    identity::Identity, signature::Keys, subgraph::Transport, telemetry::TraceContext,
-};
+use platform::{identity::Identity, signature::Keys, subgraph::Transport, telemetry::TraceContext};
 use tokio::time::Instant;
 
 pub use prepare::{Operation, Prepared};
@@ -64,12 +63,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// A context without headers and deadline, in a new trace.
     pub fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            headers: HeaderMap::new(),
-            deadline: None,
-            trace: TraceContext::new(),
-        }
+        Self { identity, headers: HeaderMap::new(), deadline: None, trace: TraceContext::new() }
     }
 }
 
@@ -102,11 +96,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// A request error.
     pub(crate) fn refused(errors: &[GraphQLError]) -> Self {
-        Self {
-            body: error::response(errors),
-            executed: false,
-            errors: errors.len(),
-        }
+        Self { body: error::response(errors), executed: false, errors: errors.len() }
     }
 }
 
@@ -188,9 +178,7 @@ impl Engine {
         ctx: &RequestContext,
         root_data: Vec<u8>,
     ) -> Bytes {
-        run::run(self, prepared, variables, ctx, Some(root_data.into()))
-            .await
-            .body
+        run::run(self, prepared, variables, ctx, Some(root_data.into())).await.body
     }
 
     /// Checks a request's variables without executing anything.

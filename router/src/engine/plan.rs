@@ -1,12 +1,12 @@
 //! A plan as the engine runs it: a list of fetches, each knowing which ones it
 //! waits for, with everything precomputed that does not depend on the request.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    condition::{All, Flags},
+    condition::{All, Condition, Flags},
     position::{Segment, TypeSet},
-    representation::{Collection, Requirement, TypenameOverride},
+    representation::{Collection, Requirement, TypenameOverride, mark_displaced},
     rewrite::Renamer,
     value::write_string,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Step {
     pub(crate) before: Vec<usize>,
     /// Taken only under these conditions, else done at once.
     pub(crate) conditions: All,
+    /// And only if this holds: some root field is wanted.
+    pub(crate) wanted: Condition,
     pub(crate) fetch: Fetch,
 }
 
@@ -78,11 +80,7 @@ pub(crate) fn compile(
     nodes: &[PlanNode],
     flags: &mut Flags,
 ) -> Result<Plan, Unsupported> {
-    let mut compiler = Compiler {
-        planner,
-        flags,
-        plan: Plan::default(),
-    };
+    let mut compiler = Compiler { planner, flags, plan: Plan::default() };
     let mut after = Vec::new();
     for node in nodes {
         after = compiler.node(node, after, &Vec::new())?;
@@ -93,7 +91,29 @@ pub(crate) fn compile(
             plan.steps[earlier].before.push(step);
         }
     }
+    mark_renamed(&mut plan);
     Ok(plan)
+}
+
+/// Where an answer's key is renamed, the name may have belonged to another field.
+fn mark_renamed(plan: &mut Plan) {
+    let names: HashSet<Box<str>> = plan
+        .steps
+        .iter()
+        .flat_map(|step| {
+            let entities = step.fetch.entities.iter().flat_map(|it| &it.renames);
+            step.fetch.renames.iter().chain(entities)
+        })
+        .map(|renamer| renamer.to().into())
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    for step in &mut plan.steps {
+        for entities in &mut step.fetch.entities {
+            mark_displaced(&mut entities.collection.requires, &names);
+        }
+    }
 }
 
 struct Compiler<'p> {
@@ -111,9 +131,14 @@ impl Compiler<'_> {
         conditions: &All,
     ) -> Result<Vec<usize>, Unsupported> {
         match node {
-            PlanNode::Fetch(fetch) => {
-                let fetch = self.fetch(fetch, None);
-                Ok(self.step(fetch, after, conditions))
+            PlanNode::Fetch(node) => {
+                let fetch = self.fetch(node, None);
+                let wanted = self.wanted(&node.operation);
+                let done = self.step(fetch, after, conditions);
+                for step in &done {
+                    self.plan.steps[*step].wanted = wanted.clone();
+                }
+                Ok(done)
             }
             PlanNode::Flatten(flatten) => match flatten.node.as_ref() {
                 PlanNode::Fetch(fetch) => {
@@ -169,9 +194,26 @@ impl Compiler<'_> {
             after,
             before: Vec::new(),
             conditions: conditions.clone(),
+            wanted: Condition::Always,
             fetch,
         });
         vec![self.plan.steps.len() - 1]
+    }
+
+    /// When any of an operation's root fields is wanted at all.
+    fn wanted(&mut self, operation: &SubgraphFetchOperation) -> Condition {
+        let mut places = Vec::new();
+        for item in &operation.document.operation.selection_set.items {
+            let (include, skip) = match item {
+                SelectionItem::Field(field) => (&field.include_if, &field.skip_if),
+                SelectionItem::InlineFragment(it) => (&it.include_if, &it.skip_if),
+                SelectionItem::FragmentSpread(_) => (&None, &None),
+            };
+            let include = include.iter().map(|name| (name, true));
+            let both = include.chain(skip.iter().map(|name| (name, false)));
+            places.push(both.map(|(name, is)| (self.flags.index(name), is)).collect());
+        }
+        Condition::any(places)
     }
 
     fn fetch(&self, node: &FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
@@ -262,6 +304,7 @@ impl Compiler<'_> {
                 // alias is the subgraph's name for it.
                 SelectionItem::Field(field) => Some(Requirement::Field {
                     from: field.name.as_str().into(),
+                    hidden: None,
                     name: field.selection_identifier().into(),
                     inner: self.requires(&field.selections),
                 }),
@@ -280,14 +323,13 @@ impl Compiler<'_> {
         rewrites
             .filter_map(|rewrite| match rewrite {
                 FetchRewrite::ValueSetter(setter) => match setter.path.as_slice() {
-                    [FetchNodePathSegment::TypenameEquals(names), FetchNodePathSegment::Key(key)]
-                        if key == "__typename" =>
-                    {
-                        Some(TypenameOverride {
-                            types: self.types_of(names),
-                            name: setter.set_value_to.as_str().into(),
-                        })
-                    }
+                    [
+                        FetchNodePathSegment::TypenameEquals(names),
+                        FetchNodePathSegment::Key(key),
+                    ] if key == "__typename" => Some(TypenameOverride {
+                        types: self.types_of(names),
+                        name: setter.set_value_to.as_str().into(),
+                    }),
                     _ => None,
                 },
                 FetchRewrite::KeyRenamer(_) => None,
@@ -318,8 +360,7 @@ impl Fetch {
     /// Representations are collected, not taken from the client.
     fn forget_representations(&mut self) {
         let entities = &self.entities;
-        self.variables
-            .retain(|name| !entities.iter().any(|entry| entry.variable == *name));
+        self.variables.retain(|name| !entities.iter().any(|entry| entry.variable == *name));
     }
 }
 

@@ -146,10 +146,7 @@ pub(crate) struct PlanCache {
 impl PlanCache {
     /// A cache of that many entries.
     pub(crate) fn new(entries: usize) -> Self {
-        Self {
-            cache: Cache::new(entries),
-            hasher: RandomState::new(),
-        }
+        Self { cache: Cache::new(entries), hasher: RandomState::new() }
     }
 
     /// The cached operation, or the one that `prepare` makes.
@@ -214,12 +211,9 @@ fn choose<'d>(
 
 fn chosen(operation: &ast::OperationDefinition) -> Chosen<'_> {
     match operation {
-        ast::OperationDefinition::SelectionSet(selections) => Chosen {
-            operation: Operation::Query,
-            name: None,
-            selections,
-            variables: &[],
-        },
+        ast::OperationDefinition::SelectionSet(selections) => {
+            Chosen { operation: Operation::Query, name: None, selections, variables: &[] }
+        }
         ast::OperationDefinition::Query(it) => Chosen {
             operation: Operation::Query,
             name: it.name.as_deref(),
@@ -255,10 +249,7 @@ fn root_type(supergraph: &Supergraph, operation: Operation) -> Result<&str, Grap
 }
 
 fn unplannable() -> Vec<GraphQLError> {
-    vec![GraphQLError::new(
-        code::INTERNAL_SERVER_ERROR,
-        "The operation cannot be planned.",
-    )]
+    vec![GraphQLError::new(code::INTERNAL_SERVER_ERROR, "The operation cannot be planned.")]
 }
 
 fn plan_steps(
@@ -273,9 +264,7 @@ fn plan_steps(
         GraphQLError::new(code::INTERNAL_SERVER_ERROR, "The operation cannot be planned.")
     };
     let without = without_introspection(document, root_type);
-    let mut operation = planner
-        .normalise(&without, chosen.name)
-        .map_err(internal)?;
+    let mut operation = planner.normalise(&without, chosen.name).map_err(internal)?;
     drop_root_typename(&mut operation.selection_set);
     let nodes = plan_nodes(planner, &operation).map_err(internal)?;
     plan::compile(planner, &nodes, flags)
@@ -296,10 +285,8 @@ fn plan_nodes(
     }
     let mut nodes = Vec::new();
     for items in by_root_key(&operation.selection_set.items) {
-        let field = OperationDefinition {
-            selection_set: SelectionSet { items },
-            ..operation.clone()
-        };
+        let field =
+            OperationDefinition { selection_set: SelectionSet { items }, ..operation.clone() };
         nodes.extend(planner.plan(&field)?);
     }
     Ok(nodes)
@@ -356,9 +343,10 @@ fn drop_root_typename(selections: &mut SelectionSet) {
 }
 
 fn introspects(document: &ast::Document) -> bool {
-    document.definitions.iter().any(|definition| {
-        any_field(selections_of(definition), &|field| is_introspection(field))
-    })
+    document
+        .definitions
+        .iter()
+        .any(|definition| any_field(selections_of(definition), &|field| is_introspection(field)))
 }
 
 fn is_introspection(field: &ast::Field) -> bool {

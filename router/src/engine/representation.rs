@@ -1,13 +1,14 @@
 //! Representations of entities, written straight as JSON from the tree.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     ops::Range,
 };
 
 use super::{
     position::{Positions, Segment, TypeSet, find, typename},
+    rewrite::hidden_key,
     value::{Fields, Value, field, write_string},
 };
 
@@ -18,6 +19,8 @@ pub(crate) enum Requirement {
     Field {
         /// Key in the tree.
         from: Box<str>,
+        /// Key in the tree where an alias of the client's displaced the field.
+        hidden: Option<Box<str>>,
         /// Key in the representation.
         name: Box<str>,
         /// What is needed of an object; empty for a leaf.
@@ -30,6 +33,19 @@ pub(crate) enum Requirement {
         /// What is needed of them.
         inner: Vec<Requirement>,
     },
+}
+
+/// Tells requirements that fields of these names may be found displaced.
+pub(crate) fn mark_displaced(requires: &mut [Requirement], names: &HashSet<Box<str>>) {
+    for requirement in requires {
+        match requirement {
+            Requirement::Fragment { inner, .. } => mark_displaced(inner, names),
+            Requirement::Field { from, hidden, inner, .. } => {
+                *hidden = names.contains(from).then(|| hidden_key(from));
+                mark_displaced(inner, names);
+            }
+        }
+    }
 }
 
 /// Sends `name` as the type of entities that are one of `types`.
@@ -76,12 +92,7 @@ impl Collection {
     pub(crate) fn collect(&self, tree: &Value<'_>) -> Collected {
         let mut collected = Collected::default();
         let mut seen = Seen::default();
-        let Collected {
-            json,
-            len,
-            positions,
-            indices,
-        } = &mut collected;
+        let Collected { json, len, positions, indices } = &mut collected;
         json.push(b'[');
         for path in &self.paths {
             find(tree, path, positions, &mut |entity| {
@@ -119,12 +130,8 @@ impl Collection {
             .iter()
             .find(|entry| entry.types.contains(type_of))
             .map(|entry| &*entry.name);
-        let mut writer = Writer {
-            out,
-            written: Vec::with_capacity(8),
-            typename: sent,
-            has_key: false,
-        };
+        let mut writer =
+            Writer { out, written: Vec::with_capacity(8), typename: sent, has_key: false };
         writer.out.push(b'{');
         writer.fields(entity, &self.requires);
         let complete = writer.has_key && writer.written.contains(&"__typename");
@@ -152,8 +159,10 @@ impl<'r> Writer<'_, 'r> {
                         self.fields(object, inner);
                     }
                 }
-                Requirement::Field { from, name, inner } => {
-                    let value = field(object, from).or_else(|| field(object, name));
+                Requirement::Field { from, hidden, name, inner } => {
+                    let displaced = hidden.as_ref().and_then(|key| field(object, key));
+                    let value =
+                        displaced.or_else(|| field(object, from)).or_else(|| field(object, name));
                     if let Some(value) = value
                         && !self.written.contains(&&**name)
                     {
@@ -200,13 +209,8 @@ fn write_value(value: &Value<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
 
 fn write_object(fields: &Fields<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
     out.push(b'{');
-    Writer {
-        out,
-        written: Vec::with_capacity(4),
-        typename: None,
-        has_key: false,
-    }
-    .fields(fields, inner);
+    Writer { out, written: Vec::with_capacity(4), typename: None, has_key: false }
+        .fields(fields, inner);
     out.push(b'}');
 }
 
@@ -235,14 +239,9 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
 
     fn leaf(name: &str) -> Requirement {
-        Requirement::Field {
-            from: name.into(),
-            name: name.into(),
-            inner: vec![],
-        }
+        Requirement::Field { from: name.into(), hidden: None, name: name.into(), inner: vec![] }
     }
 
     fn users() -> Collection {

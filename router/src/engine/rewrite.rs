@@ -3,7 +3,7 @@
 
 use super::{
     position::{Segment, typename},
-    value::Value,
+    value::{Value, slot},
 };
 
 /// Renames one key wherever the path leads.
@@ -12,17 +12,28 @@ pub(crate) struct Renamer {
     path: Vec<Segment>,
     from: Box<str>,
     to: Box<str>,
+    /// Where a field goes whose own name is `to`.
+    hidden: Box<str>,
+}
+
+/// The key of a field that the client's alias for another one displaces; no
+/// GraphQL name looks like it. Representations find it there.
+pub(crate) fn hidden_key(name: &str) -> Box<str> {
+    format!("={name}").into()
 }
 
 impl Renamer {
+    /// The new key.
+    pub(crate) fn to(&self) -> &str {
+        &self.to
+    }
+
     /// The last step of the path is the key to rename; None where there is none.
     pub(crate) fn new(mut path: Vec<Segment>, to: &str) -> Option<Self> {
         match path.pop()? {
-            Segment::Field(from) => Some(Self {
-                path,
-                from,
-                to: to.into(),
-            }),
+            Segment::Field(from) => {
+                Some(Self { path, from, to: to.into(), hidden: hidden_key(to) })
+            }
             Segment::List | Segment::Type(_) => None,
         }
     }
@@ -41,11 +52,15 @@ impl Renamer {
             }
             Value::Object(fields) => match path.split_first() {
                 None => {
+                    let Some(slot) = slot(fields, &self.from) else {
+                        return;
+                    };
                     for (key, _) in fields.iter_mut() {
-                        if *key == &*self.from {
-                            *key = &self.to;
+                        if *key == &*self.to {
+                            *key = &self.hidden;
                         }
                     }
+                    fields[slot].0 = &self.to;
                 }
                 Some((Segment::Field(key), rest)) => {
                     for (name, value) in fields.iter_mut() {

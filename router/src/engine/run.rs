@@ -23,8 +23,8 @@ use super::{
     condition::{FlagValues, holds},
     introspection,
     merge::merge,
+    place,
     plan::{Entities, Fetch},
-    position::Positions,
     prepare::Prepared,
     representation::Collected,
     value::{Fields, Value, write_string},
@@ -139,15 +139,12 @@ impl<'a> Run<'a> {
     /// Sends a step's request; None where there is nothing to ask.
     fn start(&mut self, index: usize) -> Option<Flight> {
         let step = &self.prepared.plan.steps[index];
-        if !holds(&step.conditions, &self.flags) {
+        if !holds(&step.conditions, &self.flags) || !step.wanted.holds(&self.flags) {
             return None;
         }
         let fetch = &step.fetch;
-        let collected: Vec<_> = fetch
-            .entities
-            .iter()
-            .map(|entities| entities.collection.collect(&self.tree))
-            .collect();
+        let collected: Vec<_> =
+            fetch.entities.iter().map(|entities| entities.collection.collect(&self.tree)).collect();
         if !collected.is_empty() && collected.iter().all(|collected| collected.len == 0) {
             return None;
         }
@@ -234,9 +231,7 @@ impl<'a> Run<'a> {
             Err(error) => return self.fail(index, &collected, error),
         };
         let SubgraphAnswer { mut data, errors } = answer;
-        for error in errors {
-            self.subgraph_error(index, fetch, &collected, error);
-        }
+        self.subgraph_errors(index, fetch, &collected, &data, errors);
         if fetch.entities.is_empty() {
             for renamer in &fetch.renames {
                 renamer.apply(&mut data);
@@ -254,7 +249,12 @@ impl<'a> Run<'a> {
 
     /// Merges entities into all of their positions; the last one gets the
     /// original, the others copies of its slices.
-    fn place(&mut self, entities: &'a Entities, collected: &Collected, mut answers: Vec<Value<'a>>) {
+    fn place(
+        &mut self,
+        entities: &'a Entities,
+        collected: &Collected,
+        mut answers: Vec<Value<'a>>,
+    ) {
         let names = &self.engine.supergraph.abstract_names;
         for renamer in &entities.renames {
             for answer in &mut answers {
@@ -297,31 +297,34 @@ impl<'a> Run<'a> {
         self.errors.push((step, error));
     }
 
-    /// Gives a subgraph's error the client's path.
-    fn subgraph_error(
+    /// Gives a subgraph's errors the client's paths.
+    fn subgraph_errors(
         &mut self,
         step: usize,
         fetch: &Fetch,
         collected: &[Collected],
-        mut error: GraphQLError,
+        data: &Value<'_>,
+        errors: Vec<GraphQLError>,
     ) {
         if fetch.entities.is_empty() {
-            self.errors.push((step, error));
+            self.errors.extend(errors.into_iter().map(|error| (step, error)));
             return;
         }
-        let Some(path) = error.path.take() else {
-            return self.fail(step, collected, error);
-        };
-        let Some(place) = EntityPlace::of(fetch, &path) else {
-            return self.fail(step, collected, error);
-        };
-        let collected = &collected[place.entities];
-        let Some(index) = place.index else {
-            return self.fail(step, std::slice::from_ref(collected), error);
-        };
-        for position in collected.positions_of(index).take(MAX_POSITIONS_PER_ERROR) {
-            let path = entity_path(&collected.positions, position, &self.tree, place.rest);
-            self.errors.push((step, error.clone().at(path)));
+        let paths = errors.iter().map(|error| error.path.as_deref().unwrap_or_default());
+        let places = place::locate(fetch, data, paths);
+        for (mut error, place) in errors.into_iter().zip(places) {
+            let path = error.path.take().unwrap_or_default();
+            let Some(place) = place else {
+                self.fail(step, collected, error);
+                continue;
+            };
+            let positions = &collected[place.entities].positions;
+            let shared = collected[place.entities].positions_of(place.index);
+            for position in shared.take(MAX_POSITIONS_PER_ERROR) {
+                let mut at = positions.path(position, &self.tree);
+                at.extend_from_slice(&path[place.skip..]);
+                self.errors.push((step, error.clone().at(at)));
+            }
         }
     }
 
@@ -332,10 +335,7 @@ impl<'a> Run<'a> {
         let size: usize = 1024;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(b"{\"data\":");
-        let context = projection::Context {
-            flags: &self.flags,
-            errors: &errors,
-        };
+        let context = projection::Context { flags: &self.flags, errors: &errors };
         let found = projection::write(&self.prepared.projection, &self.tree, &context, &mut body);
         errors.extend(found);
         errors.truncate(MAX_ERRORS_PER_RESPONSE);
@@ -345,11 +345,7 @@ impl<'a> Run<'a> {
             let _ = serde_json::to_writer(&mut body, &errors);
         }
         body.push(b'}');
-        Answer {
-            body: body.into(),
-            executed: true,
-            errors: errors.len(),
-        }
+        Answer { body: body.into(), executed: true, errors: errors.len() }
     }
 }
 
@@ -366,47 +362,4 @@ fn release(before: &[usize], waiting: &mut [usize], ready: &mut Vec<usize>) {
 fn take<'a>(fields: &mut Fields<'a>, key: &str) -> Option<Value<'a>> {
     let (_, value) = fields.iter_mut().find(|(name, _)| *name == key)?;
     Some(std::mem::replace(value, Value::Null))
-}
-
-/// What a path of an entity fetch points at.
-struct EntityPlace<'p> {
-    /// Which `_entities` field.
-    entities: usize,
-    /// Which representation.
-    index: Option<usize>,
-    /// The way inside the entity.
-    rest: &'p [PathSegment],
-}
-
-impl<'p> EntityPlace<'p> {
-    fn of(fetch: &Fetch, path: &'p [PathSegment]) -> Option<Self> {
-        let (PathSegment::Key(alias), rest) = path.split_first()? else {
-            return None;
-        };
-        let mut known = fetch.entities.iter();
-        let entities = known.position(|entities| *entities.alias == **alias)?;
-        Some(match rest.split_first() {
-            Some((PathSegment::Index(index), rest)) => Self {
-                entities,
-                index: Some(*index),
-                rest,
-            },
-            _ => Self {
-                entities,
-                index: None,
-                rest,
-            },
-        })
-    }
-}
-
-fn entity_path(
-    positions: &Positions,
-    position: usize,
-    tree: &Value<'_>,
-    rest: &[PathSegment],
-) -> Vec<PathSegment> {
-    let mut path = positions.path(position, tree);
-    path.extend_from_slice(rest);
-    path
 }

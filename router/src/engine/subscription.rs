@@ -130,7 +130,8 @@ pub(super) fn plan(fetch: &FetchNode) -> Option<SubscriptionPlan> {
         },
         (value, _) => Argument::Constant(value.unwrap_or(Json::Null)),
     };
-    let given = field.arguments.iter().flat_map(|arguments| arguments.keys().zip(arguments.values()));
+    let given =
+        field.arguments.iter().flat_map(|arguments| arguments.keys().zip(arguments.values()));
     Some(SubscriptionPlan {
         field_name: field.name.clone(),
         response_key: field.selection_identifier().to_owned(),

@@ -37,10 +37,8 @@ pub(crate) struct ParseError {
 impl<'a> Value<'a> {
     /// Reads one JSON document. Never panics, whatever the bytes are.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| ParseError {
-            at: error.valid_up_to(),
-            reason: "not UTF-8",
-        })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| ParseError { at: error.valid_up_to(), reason: "not UTF-8" })?;
         let mut parser = Parser { text, bytes, at: 0 };
         parser.skip_space();
         let value = parser.value(0)?;
@@ -107,11 +105,11 @@ impl<'a> Value<'a> {
 }
 
 /// The value under a key.
-pub(crate) fn field<'v, 'a>(fields: &'v [(&'a str, Value<'a>)], key: &str) -> Option<&'v Value<'a>> {
-    fields
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map(|(_, value)| value)
+pub(crate) fn field<'v, 'a>(
+    fields: &'v [(&'a str, Value<'a>)],
+    key: &str,
+) -> Option<&'v Value<'a>> {
+    fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// The slot of a key.
@@ -133,10 +131,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn error(&self, reason: &'static str) -> ParseError {
-        ParseError {
-            at: self.at,
-            reason,
-        }
+        ParseError { at: self.at, reason }
     }
 
     fn peek(&self) -> Option<u8> {

@@ -29,10 +29,7 @@ impl Variables {
         match value {
             Json::Null => Ok(Self::default()),
             Json::Object(map) => Ok(Self(map)),
-            _ => Err(GraphQLError::new(
-                code::BAD_REQUEST,
-                "`variables` must be a JSON object.",
-            )),
+            _ => Err(GraphQLError::new(code::BAD_REQUEST, "`variables` must be a JSON object.")),
         }
     }
 
@@ -132,10 +129,7 @@ struct Fault {
 
 impl Fault {
     fn new(reason: impl Into<String>) -> Self {
-        Self {
-            path: Vec::new(),
-            reason: reason.into(),
-        }
+        Self { path: Vec::new(), reason: reason.into() }
     }
 
     fn inside(mut self, step: impl Into<String>) -> Self {
@@ -159,9 +153,9 @@ fn input(schema: &Schema, ty: &TypeRef, value: &Json, depth: usize) -> Result<Js
         return Err(Fault::new("it is nested too deeply."));
     }
     match (ty, value) {
-        (TypeRef::NonNull(_), Json::Null) => Err(Fault::new(format!(
-            "expected a value of the non-null type \"{ty}\"."
-        ))),
+        (TypeRef::NonNull(_), Json::Null) => {
+            Err(Fault::new(format!("expected a value of the non-null type \"{ty}\".")))
+        }
         (TypeRef::NonNull(inner), value) => input(schema, inner, value, depth),
         (_, Json::Null) => Ok(Json::Null),
         (TypeRef::List(inner), Json::Array(items)) => items
@@ -225,9 +219,7 @@ fn object(schema: &Schema, name: &str, value: &Json, depth: usize) -> Result<Jso
         )));
     }
     if *one_of && (given.len() != 1 || given.values().any(Json::is_null)) {
-        return Err(Fault::new(format!(
-            "exactly one field of the type \"{name}\" must be given."
-        )));
+        return Err(Fault::new(format!("exactly one field of the type \"{name}\" must be given.")));
     }
     let mut coerced = Map::with_capacity(given.len());
     for field in fields {
@@ -258,9 +250,8 @@ pub(crate) fn literal(value: &ast::Value) -> Json {
         ast::Value::String(text) | ast::Value::Enum(text) => Json::from(text.as_str()),
         ast::Value::Boolean(value) => Json::from(*value),
         ast::Value::List(items) => items.iter().map(literal).collect(),
-        ast::Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.clone(), literal(value)))
-            .collect(),
+        ast::Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), literal(value))).collect()
+        }
     }
 }

@@ -31,12 +31,9 @@ pub(super) async fn post(
     request: axum::extract::Request,
 ) -> Response {
     let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let headers = parts.headers;
-    let body = Bytes::from_request(axum::extract::Request::new(body), &()).await;
-    let read = body
-        .map_err(unreadable)
-        .and_then(|body| GraphQLRequest::from_body(&headers, &body));
+    let headers = request.headers().clone();
+    let body = Bytes::from_request(request, &()).await;
+    let read = body.map_err(unreadable).and_then(|body| GraphQLRequest::from_body(&headers, &body));
     handle(&gateway, &headers, read, false, started).await
 }
 
@@ -79,9 +76,7 @@ fn unreadable(rejection: BytesRejection) -> Refusal {
 /// Whether a person has opened the endpoint in a browser.
 fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(http::header::ACCEPT);
-    accept
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
+    accept.and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// What is told in the request's log line.

@@ -32,10 +32,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        Self {
-            status,
-            error: GraphQLError::new(code, message),
-        }
+        Self { status, error: GraphQLError::new(code, message) }
     }
 
     fn bad(message: &str) -> Self {
@@ -121,15 +118,9 @@ impl Parameters {
             }
             return Err(Refusal::bad("The request has no `query`."));
         };
-        let variables = Variables::from_json(self.variables).map_err(|error| Refusal {
-            status: StatusCode::BAD_REQUEST,
-            error,
-        })?;
-        Ok(GraphQLRequest {
-            query,
-            operation_name: self.operation_name,
-            variables,
-        })
+        let variables = Variables::from_json(self.variables)
+            .map_err(|error| Refusal { status: StatusCode::BAD_REQUEST, error })?;
+        Ok(GraphQLRequest { query, operation_name: self.operation_name, variables })
     }
 }
 
@@ -153,11 +144,8 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 fn has_preflighted_type(headers: &HeaderMap) -> bool {
-    const SIMPLE: [&str; 3] = [
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-        "text/plain",
-    ];
+    const SIMPLE: [&str; 3] =
+        ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
     media_type(headers)
         .is_some_and(|media| media.contains('/') && !SIMPLE.contains(&media.as_str()))
 }

@@ -32,15 +32,8 @@ pub(crate) fn compile(
             ast::Definition::Operation(_) => None,
         })
         .collect();
-    let mut compiler = Compiler {
-        schema,
-        fragments,
-        flags,
-        shapes: HashMap::new(),
-    };
-    Projection {
-        root: compiler.fields(root_type, &[(selections, Vec::new())]),
-    }
+    let mut compiler = Compiler { schema, fragments, flags, shapes: HashMap::new() };
+    Projection { root: compiler.fields(root_type, &[(selections, Vec::new())]) }
 }
 
 struct Compiler<'d, 'f> {
@@ -71,10 +64,7 @@ impl<'d> Compiler<'d, '_> {
         let address = |set: &ast::SelectionSet| std::ptr::from_ref(set).addr();
         let key: ShapeKey = (
             type_name.to_owned(),
-            places
-                .iter()
-                .map(|(set, all)| (address(set), all.clone()))
-                .collect(),
+            places.iter().map(|(set, all)| (address(set), all.clone())).collect(),
         );
         if let Some(shape) = self.shapes.get(&key) {
             return Arc::clone(shape);
@@ -83,15 +73,9 @@ impl<'d> Compiler<'d, '_> {
         for (set, all) in places {
             self.collect(type_name, set, all, &mut groups);
         }
-        let list = groups
-            .order
-            .into_iter()
-            .filter_map(|group| self.field(type_name, group))
-            .collect();
-        let shape = Arc::new(Fields {
-            type_name: type_name.into(),
-            list,
-        });
+        let list =
+            groups.order.into_iter().filter_map(|group| self.field(type_name, group)).collect();
+        let shape = Arc::new(Fields { type_name: type_name.into(), list });
         self.shapes.insert(key, Arc::clone(&shape));
         shape
     }
@@ -178,10 +162,7 @@ impl<'d> Compiler<'d, '_> {
         let name = group.field.name.as_str();
         let key = group.field.alias.as_deref().unwrap_or(name);
         let ty = match name {
-            "__typename" => Type {
-                nullable: false,
-                kind: Kind::Typename,
-            },
+            "__typename" => Type { nullable: false, kind: Kind::Typename },
             _ => {
                 let ty = self.schema.field(type_name, name)?;
                 self.ty(ty, &group.inner)
@@ -206,18 +187,11 @@ impl<'d> Compiler<'d, '_> {
 
     fn ty(&mut self, ty: &TypeRef, inner: &[Place<'d>]) -> Type {
         match ty {
-            TypeRef::NonNull(ty) => Type {
-                nullable: false,
-                kind: self.ty(ty, inner).kind,
-            },
-            TypeRef::List(ty) => Type {
-                nullable: true,
-                kind: Kind::List(Box::new(self.ty(ty, inner))),
-            },
-            TypeRef::Named(name) => Type {
-                nullable: true,
-                kind: self.kind(name, inner),
-            },
+            TypeRef::NonNull(ty) => Type { nullable: false, kind: self.ty(ty, inner).kind },
+            TypeRef::List(ty) => {
+                Type { nullable: true, kind: Kind::List(Box::new(self.ty(ty, inner))) }
+            }
+            TypeRef::Named(name) => Type { nullable: true, kind: self.kind(name, inner) },
         }
     }
 
@@ -258,11 +232,7 @@ impl<'d> Groups<'d> {
     fn add(&mut self, field: &'d ast::Field, all: All) {
         let key = field.alias.as_deref().unwrap_or(&field.name);
         let index = *self.by_key.entry(key).or_insert_with(|| {
-            self.order.push(Group {
-                field,
-                places: Vec::new(),
-                inner: Vec::new(),
-            });
+            self.order.push(Group { field, places: Vec::new(), inner: Vec::new() });
             self.order.len() - 1
         });
         let group = &mut self.order[index];

@@ -29,11 +29,7 @@ pub(crate) fn write(
     context: &Context<'_>,
     out: &mut Vec<u8>,
 ) -> Vec<GraphQLError> {
-    let mut writer = Writer {
-        out,
-        context,
-        errors: Vec::new(),
-    };
+    let mut writer = Writer { out, context, errors: Vec::new() };
     let start = writer.out.len();
     let root = match tree {
         Value::Object(fields) => fields.as_slice(),
@@ -209,10 +205,7 @@ impl Writer<'_> {
         }
         let path = path.segments();
         let explained = self.context.errors.iter().any(|error| {
-            error
-                .path
-                .as_ref()
-                .is_none_or(|known| known.iter().zip(&path).all(|(a, b)| a == b))
+            error.path.as_ref().is_none_or(|known| known.iter().zip(&path).all(|(a, b)| a == b))
         });
         if !explained {
             let error = GraphQLError::new(code::INTERNAL_SERVER_ERROR, message());

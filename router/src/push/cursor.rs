@@ -50,19 +50,14 @@ impl Cursor {
         if bytes[0] != VERSION || check != checksum(&bytes[..17]) {
             return Err(InvalidCursor);
         }
-        Ok(Self {
-            epoch_ns: number(1),
-            sequence: number(9),
-        })
+        Ok(Self { epoch_ns: number(1), sequence: number(9) })
     }
 }
 
 /// FNV-1a: catches mistakes and truncation. It is no secret: a forged cursor only
 /// changes where its owner's own, guarded stream begins.
 fn checksum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -71,15 +71,14 @@ impl Event {
 
     /// What changed. Parsed when the first subscriber asks, once for all of them.
     pub(super) fn changed(&self) -> &Map<String, Value> {
-        self.parsed
-            .get_or_init(|| match serde_json::from_str(&self.changed) {
-                Ok(Value::Object(map)) => map,
-                _ => {
-                    tracing::error!(event = %self.id, subject = %self.subject,
+        self.parsed.get_or_init(|| match serde_json::from_str(&self.changed) {
+            Ok(Value::Object(map)) => map,
+            _ => {
+                tracing::error!(event = %self.id, subject = %self.subject,
                         "the header {HEADER_CHANGED} is not a JSON object");
-                    Map::new()
-                }
-            })
+                Map::new()
+            }
+        })
     }
 
     /// Whether one of the filters lets it through.

@@ -1,12 +1,6 @@
 //! The events of one subscription in order: the past first, then what comes.
 
-use std::{
-    collections::VecDeque,
-    future::poll_fn,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use super::{
     cursor::Cursor,
@@ -81,12 +75,7 @@ impl Feed {
             checked: false,
             recent: Recent::new(REPLAY_RECENT_IDS),
         };
-        Self {
-            hub: hub.clone(),
-            filters,
-            last,
-            stage: Stage::Past(Box::new(past)),
-        }
+        Self { hub: hub.clone(), filters, last, stage: Stage::Past(Box::new(past)) }
     }
 
     /// A client that has everything so far may resume from here.
@@ -95,10 +84,7 @@ impl Feed {
             Stage::Live(registration) => registration.position.sequence,
             Stage::Past(_) => 0,
         };
-        Cursor {
-            epoch_ns: self.last.epoch_ns,
-            sequence: self.last.sequence.max(known),
-        }
+        Cursor { epoch_ns: self.last.epoch_ns, sequence: self.last.sequence.max(known) }
     }
 
     /// Waits for the next event.

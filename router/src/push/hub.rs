@@ -146,8 +146,12 @@ impl Hub {
             None => state.last.saturating_sub(warm).max(state.first.saturating_sub(1)),
             Some(_) => state.last,
         };
-        tracing::info!(position, stream.last = state.last, known = inner.epoch_ns.is_some(),
-            "push plane reads the stream anew");
+        tracing::info!(
+            position,
+            stream.last = state.last,
+            known = inner.epoch_ns.is_some(),
+            "push plane reads the stream anew"
+        );
         inner.restart(state, position, &self.shared.config);
         position
     }
@@ -188,19 +192,13 @@ impl Hub {
     /// Where the fan-out stands.
     pub(super) fn position(&self) -> Cursor {
         let inner = self.lock();
-        Cursor {
-            epoch_ns: inner.epoch_ns.unwrap_or_default(),
-            sequence: inner.position,
-        }
+        Cursor { epoch_ns: inner.epoch_ns.unwrap_or_default(), sequence: inner.position }
     }
 
     /// The place before everything that the stream still holds.
     pub(super) fn origin(&self) -> Cursor {
         let inner = self.lock();
-        Cursor {
-            epoch_ns: inner.epoch_ns.unwrap_or_default(),
-            sequence: inner.origin,
-        }
+        Cursor { epoch_ns: inner.epoch_ns.unwrap_or_default(), sequence: inner.origin }
     }
 
     /// Subscribes from now on.
@@ -242,10 +240,7 @@ impl Hub {
         for filter in filters.iter() {
             inner.index.insert(filter, id);
         }
-        let subscriber = Subscriber {
-            mailbox: mailbox.clone(),
-            filters,
-        };
+        let subscriber = Subscriber { mailbox: mailbox.clone(), filters };
         inner.subscribers.insert(id, subscriber);
         Registration {
             hub: self.clone(),
@@ -271,10 +266,8 @@ impl Inner {
         let mut found = std::mem::take(&mut self.found);
         self.index.find(&event.subject, &mut found);
         for id in &found {
-            let full = self
-                .subscribers
-                .get(id)
-                .is_some_and(|s| !s.mailbox.push(event.clone(), limit));
+            let full =
+                self.subscribers.get(id).is_some_and(|s| !s.mailbox.push(event.clone(), limit));
             if full {
                 self.leave(*id);
             }

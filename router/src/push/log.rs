@@ -45,10 +45,7 @@ pub(super) enum LogError {
 }
 
 fn failed<E: Into<Source>>(doing: &'static str) -> impl FnOnce(E) -> LogError {
-    move |source| LogError::JetStream {
-        doing,
-        source: source.into(),
-    }
+    move |source| LogError::JetStream { doing, source: source.into() }
 }
 
 /// What the stream holds at the moment.
@@ -138,10 +135,7 @@ impl Log {
             .messages()
             .await
             .map_err(failed("opening the tail"))?;
-        let tail = Tail {
-            messages,
-            delivered: 0,
-        };
+        let tail = Tail { messages, delivered: 0 };
         Ok((tail, pending))
     }
 
@@ -156,10 +150,9 @@ impl Log {
         limit: usize,
     ) -> Result<Chunk, LogError> {
         // NATS refuses overlapping filters; then all of it comes, and is filtered here.
-        let overlap = (1..filters.len()).any(|i| filters[..i].iter().any(|f| f.overlaps(&filters[i])));
-        let consumer = self
-            .consumer(after + 1, if overlap { &[] } else { filters })
-            .await?;
+        let overlap =
+            (1..filters.len()).any(|i| filters[..i].iter().any(|f| f.overlaps(&filters[i])));
+        let consumer = self.consumer(after + 1, if overlap { &[] } else { filters }).await?;
         let read = read_chunk(&consumer, after, filters, limit).await;
         let name = consumer.cached_info().name.clone();
         let stream = self.context.get_stream(&self.stream).await;
@@ -170,12 +163,7 @@ impl Log {
         let (events, reached, complete) = read?;
         // Looked at after the reading: what is still there now was there all the time.
         let state = self.state().await?;
-        Ok(Chunk {
-            events,
-            reached,
-            complete,
-            state,
-        })
+        Ok(Chunk { events, reached, complete, state })
     }
 
     async fn consumer(

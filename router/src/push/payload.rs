@@ -24,10 +24,7 @@ impl Types {
 
     fn is_a(&self, object: &str, condition: &str) -> bool {
         object == condition
-            || self
-                .abstract_of
-                .get(object)
-                .is_some_and(|types| types.contains(condition))
+            || self.abstract_of.get(object).is_some_and(|types| types.contains(condition))
     }
 }
 
@@ -39,17 +36,8 @@ pub(super) struct Shape {
 
 #[derive(Debug)]
 enum Node {
-    Field {
-        key: String,
-        name: String,
-        conditions: Vec<Condition>,
-        children: Vec<Node>,
-    },
-    Fragment {
-        on: Option<String>,
-        conditions: Vec<Condition>,
-        children: Vec<Node>,
-    },
+    Field { key: String, name: String, conditions: Vec<Condition>, children: Vec<Node> },
+    Fragment { on: Option<String>, conditions: Vec<Condition>, children: Vec<Node> },
 }
 
 /// `@include` or `@skip`.
@@ -93,13 +81,8 @@ impl Shape {
             Some(ast::OperationDefinition::SelectionSet(it)) => (it, &[]),
             _ => return Err(ShapeError("it is no subscription".to_owned())),
         };
-        let reader = Reader {
-            fragments,
-            variables,
-        };
-        Ok(Self {
-            nodes: reader.nodes(set, 0)?,
-        })
+        let reader = Reader { fragments, variables };
+        Ok(Self { nodes: reader.nodes(set, 0)? })
     }
 
     /// Writes the JSON of `value` (an object with `__typename`) in this shape.
@@ -110,11 +93,7 @@ impl Shape {
         types: &Types,
         flag: &dyn Fn(&str) -> Option<bool>,
     ) -> Vec<u8> {
-        let mut writer = Writer {
-            types,
-            flag,
-            out: Vec::with_capacity(256),
-        };
+        let mut writer = Writer { types, flag, out: Vec::with_capacity(256) };
         writer.object(&[&self.nodes], value);
         writer.out
     }
@@ -180,10 +159,7 @@ impl Reader<'_> {
 
     fn default_of(&self, variable: &str) -> bool {
         let definition = self.variables.iter().find(|v| v.name == variable);
-        matches!(
-            definition.and_then(|d| d.default_value.as_ref()),
-            Some(ast::Value::Boolean(true))
-        )
+        matches!(definition.and_then(|d| d.default_value.as_ref()), Some(ast::Value::Boolean(true)))
     }
 }
 
@@ -252,25 +228,17 @@ impl Writer<'_> {
     fn collect<'n>(&self, nodes: &'n [Node], type_name: &str, wanted: &mut Vec<Wanted<'n>>) {
         for node in nodes {
             match node {
-                Node::Field {
-                    key,
-                    name,
-                    conditions,
-                    children,
-                } if self.hold(conditions) => match wanted.iter_mut().find(|w| w.key == key) {
-                    Some(known) => known.children.push(children.as_slice()),
-                    None => wanted.push(Wanted {
-                        key,
-                        name,
-                        children: vec![children.as_slice()],
-                    }),
-                },
-                Node::Fragment {
-                    on,
-                    conditions,
-                    children,
-                } if self.hold(conditions)
-                    && on.as_ref().is_none_or(|on| self.types.is_a(type_name, on)) =>
+                Node::Field { key, name, conditions, children } if self.hold(conditions) => {
+                    match wanted.iter_mut().find(|w| w.key == key) {
+                        Some(known) => known.children.push(children.as_slice()),
+                        None => {
+                            wanted.push(Wanted { key, name, children: vec![children.as_slice()] })
+                        }
+                    }
+                }
+                Node::Fragment { on, conditions, children }
+                    if self.hold(conditions)
+                        && on.as_ref().is_none_or(|on| self.types.is_a(type_name, on)) =>
                 {
                     self.collect(children, type_name, wanted);
                 }

@@ -31,11 +31,7 @@ const SHAPES: usize = 1_024;
 /// execution; today each has its own.
 pub trait Execution: Send + Sync + 'static {
     /// Runs a query as the subscriber and gives the whole JSON response.
-    fn guard<'a>(
-        &'a self,
-        query: &'a str,
-        variables: Map<String, Value>,
-    ) -> BoxFuture<'a, Bytes>;
+    fn guard<'a>(&'a self, query: &'a str, variables: Map<String, Value>) -> BoxFuture<'a, Bytes>;
 
     /// Runs what the plan does after an event, given the JSON of the subscription's
     /// root object, and gives the whole JSON response.
@@ -83,19 +79,8 @@ pub struct Plane {
 impl Plane {
     /// A plane over the hub. `prefix` goes before every subject (`t1.` or nothing);
     /// `stop` ends the hub's reader, and is called when the plane is dropped.
-    pub(super) fn new(
-        sources: Sources,
-        hub: Hub,
-        prefix: String,
-        stop: CancellationToken,
-    ) -> Self {
-        Self {
-            sources,
-            hub,
-            prefix,
-            stop: stop.drop_guard(),
-            shapes: Cache::new(SHAPES),
-        }
+    pub(super) fn new(sources: Sources, hub: Hub, prefix: String, stop: CancellationToken) -> Self {
+        Self { sources, hub, prefix, stop: stop.drop_guard(), shapes: Cache::new(SHAPES) }
     }
 
     /// Stops reading and closes all subscriptions without a word, so that their
@@ -134,10 +119,7 @@ impl Plane {
         request: Request,
     ) -> Result<Subscription, Vec<GraphQLError>> {
         let source = self.sources.get(&request.field).cloned().ok_or_else(|| {
-            one(GraphQLError::new(
-                code::BAD_REQUEST,
-                "This subscription has no event source.",
-            ))
+            one(GraphQLError::new(code::BAD_REQUEST, "This subscription has no event source."))
         })?;
         let shape = self.shape(&request.document).map_err(one)?;
         let filters = self.filters(&source, &request).map_err(one)?;
@@ -151,24 +133,16 @@ impl Plane {
             (None, Start::Retained) => Feed::retained(&self.hub, filters),
         };
         let state = guard(&source, &request, after.is_some()).await?;
-        Ok(Subscription::new(
-            self.clone(),
-            source,
-            shape,
-            request,
-            feed,
-            state,
-            after.is_some(),
-        ))
+        Ok(Subscription::new(self.clone(), source, shape, request, feed, state, after.is_some()))
     }
 
     fn shape(&self, document: &Arc<str>) -> Result<Arc<Shape>, GraphQLError> {
-        self.shapes
-            .get_or_insert_with(document, || Shape::parse(document).map(Arc::new))
-            .map_err(|error| {
+        self.shapes.get_or_insert_with(document, || Shape::parse(document).map(Arc::new)).map_err(
+            |error| {
                 tracing::error!(%error, "a subscription can't start");
                 error::internal("This subscription can't be planned.")
-            })
+            },
+        )
     }
 
     fn filters(
@@ -178,9 +152,8 @@ impl Plane {
     ) -> Result<Arc<[Filter]>, GraphQLError> {
         let viewer = request.subscriber.as_ref().map(|s| s.id.as_str());
         let argument = |name: &str| request.arguments.get(name).and_then(Value::as_str);
-        let fill = |template: &super::subject::Template| {
-            template.fill(&self.prefix, argument, viewer)
-        };
+        let fill =
+            |template: &super::subject::Template| template.fill(&self.prefix, argument, viewer);
         let filters: Result<Arc<[Filter]>, _> = source.subjects.iter().map(fill).collect();
         Ok(filters?)
     }

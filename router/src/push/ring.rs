@@ -21,13 +21,7 @@ pub(super) struct Ring {
 impl Ring {
     /// An empty ring that holds everything above `floor`, of which there is nothing yet.
     pub(super) fn new(floor: u64, max_messages: usize, max_bytes: usize) -> Self {
-        Self {
-            events: VecDeque::new(),
-            bytes: 0,
-            floor,
-            max_messages,
-            max_bytes,
-        }
+        Self { events: VecDeque::new(), bytes: 0, floor, max_messages, max_bytes }
     }
 
     /// Adds the next event; the oldest go when there are too many.
@@ -106,11 +100,7 @@ impl Recent {
 
     /// Whether `id` is known to stand at an earlier place than `sequence`.
     pub(super) fn is_repeat(&self, id: &str, sequence: u64) -> bool {
-        !id.is_empty()
-            && self
-                .seen
-                .get(&self.key(id))
-                .is_some_and(|first| *first < sequence)
+        !id.is_empty() && self.seen.get(&self.key(id)).is_some_and(|first| *first < sequence)
     }
 
     /// 64 bits with a random key stand for the id: a collision among 65,536 ids has

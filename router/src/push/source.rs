@@ -104,9 +104,7 @@ impl Sources {
                 _ => {}
             }
         }
-        let root = document
-            .subscription_type_name()
-            .and_then(|name| objects.get(name.as_str()));
+        let root = document.subscription_type_name().and_then(|name| objects.get(name.as_str()));
         let mut by_field = HashMap::new();
         for field in root.iter().flat_map(|root| &root.fields) {
             if let Some(directive) = field.directives.iter().find(|d| d.name == DIRECTIVE) {
@@ -141,10 +139,7 @@ impl EventSource {
         directive: &schema::Directive,
         objects: &Objects<'_>,
     ) -> Result<Self, SourceError> {
-        let invalid = |reason: String| SourceError::Invalid {
-            field: field.name.clone(),
-            reason,
-        };
+        let invalid = |reason: String| SourceError::Invalid { field: field.name.clone(), reason };
         let subjects = read_subjects(field, argument(directive, "subject"))?;
         for name in subjects.iter().flat_map(Template::arguments) {
             if !field.arguments.iter().any(|a| a.name == *name) {
@@ -237,10 +232,9 @@ fn read_subjects(
         });
     }
     let parsed = texts.into_iter().flatten().map(|text| Template::parse(&text));
-    parsed.collect::<Result<_, _>>().map_err(|source| SourceError::Subject {
-        field: field.name.clone(),
-        source,
-    })
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|source| SourceError::Subject { field: field.name.clone(), source })
 }
 
 /// The variables and the root response keys of a guard.

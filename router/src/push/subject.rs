@@ -118,9 +118,9 @@ impl Template {
                 Token::Argument(name) => argument(name)
                     .filter(|value| is_token(value))
                     .ok_or_else(|| FillError::Argument(name.clone()))?,
-                Token::ViewerId => viewer_id
-                    .filter(|value| is_token(value))
-                    .ok_or(FillError::NoViewer)?,
+                Token::ViewerId => {
+                    viewer_id.filter(|value| is_token(value)).ok_or(FillError::NoViewer)?
+                }
             });
         }
         Ok(Filter(filled))
@@ -147,10 +147,7 @@ impl Token {
         let wild = text == "*" || text == ">";
         let bad = |c: char| c.is_whitespace() || c.is_control() || "*>{}".contains(c);
         if !wild && text.contains(bad) {
-            return Err(TemplateError::InvalidToken {
-                subject: subject.to_owned(),
-                token: text,
-            });
+            return Err(TemplateError::InvalidToken { subject: subject.to_owned(), token: text });
         }
         Ok(Self::Fixed(text))
     }
@@ -163,9 +160,7 @@ fn is_name(text: &str) -> bool {
 /// Whether a client's text may stand in a subject: it can't widen what is listened to.
 fn is_token(text: &str) -> bool {
     (1..=TOKEN_MAX_BYTES).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// A subject to listen to; `*` stands for one token, a final `>` for one or more.
@@ -227,17 +222,17 @@ mod tests {
     use super::*;
 
     fn fill(template: &str, value: &str) -> Result<Filter, FillError> {
-        Template::parse(template)
-            .expect("a valid template")
-            .fill("", |name| (name == "roomId").then_some(value), Some("v1"))
+        Template::parse(template).expect("a valid template").fill(
+            "",
+            |name| (name == "roomId").then_some(value),
+            Some("v1"),
+        )
     }
 
     #[test]
     fn placeholders_are_filled_and_the_prefix_goes_before() {
         let template = Template::parse("app.{args.roomId}.*.{viewer.id}.>").expect("valid");
-        let filter = template
-            .fill("t1.", |_| Some("r1"), Some("v1"))
-            .expect("filled");
+        let filter = template.fill("t1.", |_| Some("r1"), Some("v1")).expect("filled");
         assert_eq!(filter.as_str(), "t1.app.r1.*.v1.>");
         assert_eq!(template.arguments().collect::<Vec<_>>(), ["roomId"]);
         assert!(template.needs_viewer());
@@ -252,8 +247,20 @@ mod tests {
     #[test]
     fn wrong_templates_are_refused() {
         for wrong in [
-            "", "a..b", ".a", "a.", "a.>.b", "a.b*", "a b", "{args.}", "{viewer.name}", "{x}",
-            "a{args.x}", "{args.x}b", "{args.x", "args.x}",
+            "",
+            "a..b",
+            ".a",
+            "a.",
+            "a.>.b",
+            "a.b*",
+            "a b",
+            "{args.}",
+            "{viewer.name}",
+            "{x}",
+            "a{args.x}",
+            "{args.x}b",
+            "{args.x",
+            "args.x}",
         ] {
             assert!(Template::parse(wrong).is_err(), "{wrong:?} was taken");
         }

@@ -89,15 +89,7 @@ impl Subscription {
             let left = left.min(Duration::from_secs(365 * 24 * 3_600));
             Box::pin(tokio::time::sleep_until(Instant::now() + left))
         });
-        Self {
-            plane,
-            source,
-            shape,
-            request,
-            feed,
-            stage,
-            expiry,
-        }
+        Self { plane, source, shape, request, feed, stage, expiry }
     }
 
     /// What to write, in order; the last item is never [`Delivery::Next`].
@@ -180,10 +172,7 @@ impl Subscription {
     }
 
     async fn event(&mut self, event: &Event) -> Delivery {
-        let position = Cursor {
-            sequence: event.sequence,
-            ..self.feed.position()
-        };
+        let position = Cursor { sequence: event.sequence, ..self.feed.position() };
         let payload = event.changed();
         if self.source.is_last(payload) {
             self.stage = Stage::Over;
@@ -217,9 +206,6 @@ impl Subscription {
         // Boxed by the trait: a waiting subscription doesn't carry the room that an
         // execution needs.
         let body = execution.event(root).await;
-        Delivery::Next {
-            cursor: Some(cursor),
-            body,
-        }
+        Delivery::Next { cursor: Some(cursor), body }
     }
 }

@@ -50,11 +50,7 @@ pub struct Query {
 impl Live {
     /// Without a plane, subscriptions are refused; queries and mutations work.
     pub fn new(engine: Arc<Engine>, plane: Option<Arc<Plane>>, config: Config) -> Self {
-        Self {
-            engine,
-            plane,
-            config,
-        }
+        Self { engine, plane, config }
     }
 
     /// The push plane, where there is one.
@@ -125,10 +121,9 @@ impl Live {
 
 fn subscriber(identity: &Identity) -> Option<Subscriber> {
     match identity {
-        Identity::Viewer(viewer) => Some(Subscriber {
-            id: viewer.id.to_string(),
-            expires_at: viewer.expires_at,
-        }),
+        Identity::Viewer(viewer) => {
+            Some(Subscriber { id: viewer.id.to_string(), expires_at: viewer.expires_at })
+        }
         Identity::Anonymous | Identity::Service { .. } => None,
     }
 }
@@ -142,11 +137,7 @@ struct Running {
 }
 
 impl Execution for Running {
-    fn guard<'a>(
-        &'a self,
-        query: &'a str,
-        variables: Map<String, Value>,
-    ) -> BoxFuture<'a, Bytes> {
+    fn guard<'a>(&'a self, query: &'a str, variables: Map<String, Value>) -> BoxFuture<'a, Bytes> {
         async move {
             match self.engine.prepare(query, None).await {
                 Ok(guard) => {
@@ -167,9 +158,7 @@ impl Execution for Running {
     }
 
     fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
-        self.engine
-            .execute_event(&self.prepared, &self.variables, &self.context, root)
-            .boxed()
+        self.engine.execute_event(&self.prepared, &self.variables, &self.context, root).boxed()
     }
 
     fn flag(&self, variable: &str) -> Option<bool> {

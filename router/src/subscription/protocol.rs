@@ -99,8 +99,8 @@ pub(super) struct Subscribe {
 /// Reads a text frame.
 pub(super) fn read(text: &str) -> Result<ClientMessage, Close> {
     // serde's message could repeat what the client sent, a token for example.
-    let message: ClientMessage = serde_json::from_str(text)
-        .map_err(|_| Close::bad_message("Invalid message received"))?;
+    let message: ClientMessage =
+        serde_json::from_str(text).map_err(|_| Close::bad_message("Invalid message received"))?;
     match &message {
         ClientMessage::Subscribe { id, .. } if id.is_empty() => {
             Err(Close::bad_message("A subscription needs an id"))
@@ -114,7 +114,10 @@ pub(super) fn read(text: &str) -> Result<ClientMessage, Close> {
 pub(super) enum Action {
     /// Check who it is, then acknowledge.
     Initialise(Map<String, Value>),
-    Start { id: String, operation: Subscribe },
+    Start {
+        id: String,
+        operation: Subscribe,
+    },
     /// Stop the operation; it may have ended already.
     Stop(String),
     Reply(String),
@@ -131,11 +134,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Judges a message. `running` says whether an operation with an id is running.
-    pub(super) fn on(
-        &mut self,
-        message: ClientMessage,
-        running: impl Fn(&str) -> bool,
-    ) -> Action {
+    pub(super) fn on(&mut self, message: ClientMessage, running: impl Fn(&str) -> bool) -> Action {
         match message {
             ClientMessage::ConnectionInit { .. } if self.initialised => {
                 Action::Close(Close::repeated_init())
@@ -152,10 +151,7 @@ impl Session {
             ClientMessage::Subscribe { id, .. } if running(&id) => {
                 Action::Close(Close::duplicate(&id))
             }
-            ClientMessage::Subscribe { id, payload } => Action::Start {
-                id,
-                operation: payload,
-            },
+            ClientMessage::Subscribe { id, payload } => Action::Start { id, operation: payload },
             ClientMessage::Complete { id } => Action::Stop(id),
         }
     }

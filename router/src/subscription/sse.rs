@@ -19,25 +19,11 @@ use crate::{engine::RequestContext, error, push::Delivery};
 
 use super::{Live, Query};
 
-/// The media type that asks for this transport.
-pub const MEDIA_TYPE: &str = "text/event-stream";
 /// Where a browser's `EventSource` puts the last `id:` when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
 /// Keeps proxies and the client from taking silence for death.
 const HEARTBEAT: &[u8] = b":\n\n";
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
-
-/// Whether the request wants its answer as a stream of events.
-pub fn is_wanted(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(header::ACCEPT).iter();
-    accepts
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|range| {
-            let media_type = range.split(';').next().unwrap_or_default().trim();
-            media_type.eq_ignore_ascii_case(MEDIA_TYPE)
-        })
-}
 
 /// The cursor in the request's headers, if there is one.
 pub fn last_event_id(headers: &HeaderMap) -> Option<String> {
@@ -160,18 +146,5 @@ mod tests {
         let event = next(Some("abc"), b"{\"data\":\n1}");
         assert_eq!(&event[..], b"event: next\nid: abc\ndata: {\"data\":\ndata: 1}\n\n");
         assert_eq!(&next(None, b"{}")[..], b"event: next\ndata: {}\n\n");
-    }
-
-    #[test]
-    fn the_transport_is_chosen_by_accept() {
-        let wanted = |accept: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            is_wanted(&headers)
-        };
-        assert!(wanted("text/event-stream"));
-        assert!(wanted("application/json, Text/Event-Stream;q=0.9"));
-        assert!(!wanted("*/*"));
-        assert!(!wanted("application/json"));
     }
 }

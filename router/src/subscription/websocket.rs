@@ -56,10 +56,8 @@ pub async fn respond(gateway: &Arc<Gateway>, request: axum::extract::Request) ->
         Ok(identity) => identity,
         Err(error) => return refuse(StatusCode::UNAUTHORIZED, error.public()),
     };
-    let connection = Connection {
-        context: gateway.context(identity, headers),
-        gateway: gateway.clone(),
-    };
+    let connection =
+        Connection { context: gateway.context(identity, headers), gateway: gateway.clone() };
     let upgrade = upgrade
         .protocols([protocol::NAME])
         .read_buffer_size(config.buffer_bytes)
@@ -89,7 +87,8 @@ impl Connection {
 }
 
 async fn serve(socket: WebSocket, connection: Connection) {
-    let accepted = socket.protocol().is_some_and(|name| name.as_bytes() == protocol::NAME.as_bytes());
+    let accepted =
+        socket.protocol().is_some_and(|name| name.as_bytes() == protocol::NAME.as_bytes());
     let mut client = Client {
         write_timeout: Duration::from_millis(connection.live().config().websocket.write_timeout_ms),
         socket,
@@ -255,10 +254,7 @@ impl Client {
 
     async fn close(&mut self, close: Close) {
         self.operations = StreamMap::new();
-        let frame = CloseFrame {
-            code: close.code,
-            reason: close.reason.into(),
-        };
+        let frame = CloseFrame { code: close.code, reason: close.reason.into() };
         if self.send(Message::Close(Some(frame))).await.is_err() {
             return;
         }

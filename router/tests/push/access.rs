@@ -4,7 +4,7 @@ use futures::FutureExt;
 use router::push::{Config, Subscriber};
 use serde_json::json;
 
-use crate::stand::{Script, Stand, eventually, request};
+use super::stand::{Script, Stand, eventually, request};
 
 #[tokio::test]
 async fn a_snapshot_comes_first_and_then_what_concerns_the_client() {
@@ -152,10 +152,8 @@ async fn an_expired_token_ends_the_stream() {
     let stand = Stand::new().await;
     let side = stand.side(Config::default());
     let mut expiring = request("roomUpdated", Script::room(), None);
-    expiring.subscriber = Some(Subscriber {
-        id: "v1".to_owned(),
-        expires_at: chrono::Utc::now().timestamp() + 1,
-    });
+    expiring.subscriber =
+        Some(Subscriber { id: "v1".to_owned(), expires_at: chrono::Utc::now().timestamp() + 1 });
     let mut client = side.subscribe(expiring).await;
     client.event().await;
     assert_eq!(client.failure().await, "UNAUTHENTICATED");

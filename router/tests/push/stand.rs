@@ -15,11 +15,10 @@ use async_nats::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use router::push::{
-    Config, Delivery, Execution, HEADER_CHANGED, HEADER_ID, HEADER_TIME, HEADER_TYPE, Hub, Log,
-    Plane, Request, Sources, Subscriber, run,
+    Config, Delivery, EventStream, Execution, HEADER_CHANGED, HEADER_ID, HEADER_TIME, HEADER_TYPE,
+    Plane, Request, Subscriber,
 };
 use serde_json::{Map, Value, json};
-use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 /// The longest wait for anything that must happen.
@@ -28,8 +27,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const SUPERGRAPH: &str = include_str!("fixture/supergraph.graphql");
 
 const ROOM: &str = "subscription($roomId: ID!) { roomUpdated(roomId: $roomId) { cursor type room { id } job { ... on BuildJob { id } } } }";
-const JOB: &str = "subscription($jobId: ID!) { jobUpdated(jobId: $jobId) { cursor type job { __typename id } } }";
-const LINES: &str = "subscription($roomId: ID!) { lines(roomId: $roomId) { cursor type line { id } } }";
+const JOB: &str =
+    "subscription($jobId: ID!) { jobUpdated(jobId: $jobId) { cursor type job { __typename id } } }";
+const LINES: &str =
+    "subscription($roomId: ID!) { lines(roomId: $roomId) { cursor type line { id } } }";
 const INBOX: &str = "subscription { inbox { cursor type } }";
 
 /// A stream of its own on the shared server.
@@ -43,7 +44,6 @@ pub(crate) struct Stand {
 /// One router's push plane. Dropping it stops its reader.
 pub(crate) struct Side {
     pub(crate) plane: Arc<Plane>,
-    _stop: DropGuard,
 }
 
 impl Stand {
@@ -81,15 +81,14 @@ impl Stand {
     }
 
     pub(crate) fn side(&self, config: Config) -> Side {
-        let log = Log::new(self.context.clone(), self.stream());
-        let hub = Hub::new(log, config);
-        let stop = CancellationToken::new();
-        tokio::spawn(run(hub.clone(), stop.clone()));
-        let sources = Sources::read(SUPERGRAPH).expect("the fixture is right");
-        Side {
-            plane: Arc::new(Plane::new(sources, hub, format!("{}.", self.prefix))),
-            _stop: stop.drop_guard(),
-        }
+        let stream = EventStream { context: self.context.clone(), prefix: self.prefix.clone() };
+        let plane = Plane::start(SUPERGRAPH, stream, config).expect("the fixture is right");
+        Side { plane: plane.expect("the fixture has event sources") }
+    }
+
+    /// How many events were published by [`Self::room`].
+    pub(crate) fn published(&self) -> usize {
+        self.published.load(Ordering::Relaxed)
     }
 
     /// Publishes an event of its own id about a room, and gives that id.
@@ -104,7 +103,8 @@ impl Stand {
 
     pub(crate) async fn job(&self, job: &str, completed_at: Option<&str>) {
         let id = Uuid::now_v7().to_string();
-        let changed = json!({"job": {"__typename": "BuildJob", "id": job, "completedAt": completed_at}});
+        let changed =
+            json!({"job": {"__typename": "BuildJob", "id": job, "completedAt": completed_at}});
         let subject = format!("app.event.r1.job.{job}.stateChanged");
         self.publish(&subject, &id, "app.job.stateChanged.v1", &changed).await;
     }
@@ -117,7 +117,13 @@ impl Stand {
     }
 
     /// Publishes a message; true when the stream itself saw that it is a copy.
-    pub(crate) async fn publish(&self, subject: &str, id: &str, kind: &str, changed: &Value) -> bool {
+    pub(crate) async fn publish(
+        &self,
+        subject: &str,
+        id: &str,
+        kind: &str,
+        changed: &Value,
+    ) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER_ID, id);
         headers.insert(HEADER_TYPE, kind);
@@ -143,20 +149,14 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn answering(answer: Value) -> Arc<Self> {
-        Arc::new(Self {
-            answer: Mutex::new(answer),
-            during_guard: None,
-        })
+        Arc::new(Self { answer: Mutex::new(answer), during_guard: None })
     }
 
     pub(crate) fn during_guard(
         answer: Value,
         happens: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            answer: Mutex::new(answer),
-            during_guard: Some(Box::new(happens)),
-        })
+        Arc::new(Self { answer: Mutex::new(answer), during_guard: Some(Box::new(happens)) })
     }
 
     /// A guard that knows room r1.
@@ -172,11 +172,7 @@ impl Script {
 }
 
 impl Execution for Script {
-    fn guard<'a>(
-        &'a self,
-        _query: &'a str,
-        variables: Map<String, Value>,
-    ) -> BoxFuture<'a, Bytes> {
+    fn guard<'a>(&'a self, _query: &'a str, variables: Map<String, Value>) -> BoxFuture<'a, Bytes> {
         async move {
             assert!(!variables.contains_key("after"), "only what the guard declares");
             if let Some(happens) = &self.during_guard {
@@ -201,10 +197,7 @@ impl Execution for Script {
 }
 
 pub(crate) fn viewer() -> Option<Subscriber> {
-    Some(Subscriber {
-        id: "v1".to_owned(),
-        expires_at: i64::MAX,
-    })
+    Some(Subscriber { id: "v1".to_owned(), expires_at: i64::MAX })
 }
 
 /// A request for one of the fixture's fields.
@@ -215,9 +208,7 @@ pub(crate) fn request(field: &str, execution: Arc<Script>, after: Option<&str>) 
         "lines" => (LINES, json!({"roomId": "r1"})),
         _ => (INBOX, json!({})),
     };
-    let Value::Object(mut arguments) = argument else {
-        unreachable!()
-    };
+    let Value::Object(mut arguments) = argument else { unreachable!() };
     if let Some(after) = after {
         arguments.insert("after".to_owned(), after.into());
     }

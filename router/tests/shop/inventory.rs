@@ -1,6 +1,8 @@
 //! What is in stock, and what it costs to send.
 
-use async_graphql::{ComplexObject, EmptyMutation, EmptySubscription, ID, Object, Schema, SimpleObject};
+use async_graphql::{
+    ComplexObject, EmptyMutation, EmptySubscription, ID, Object, Schema, SimpleObject,
+};
 
 #[derive(SimpleObject)]
 #[graphql(complex)]
@@ -49,7 +51,5 @@ impl Query {
 }
 
 pub fn schema() -> Schema<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query, EmptyMutation, EmptySubscription)
-        .enable_federation()
-        .finish()
+    Schema::build(Query, EmptyMutation, EmptySubscription).enable_federation().finish()
 }

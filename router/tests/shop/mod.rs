@@ -100,18 +100,10 @@ impl Shop {
         for name in NAMES {
             let endpoint = endpoint(name, &keys);
             let door = Arc::new(Door::default());
-            let routes = endpoint
-                .routes()
-                .layer(from_fn_with_state(Arc::clone(&door), at_the_door));
+            let routes =
+                endpoint.routes().layer(from_fn_with_state(Arc::clone(&door), at_the_door));
             let url = serve(routes).await;
-            subgraphs.insert(
-                name,
-                Subgraph {
-                    endpoint,
-                    url: format!("{url}/graphql"),
-                    door,
-                },
-            );
+            subgraphs.insert(name, Subgraph { endpoint, url: format!("{url}/graphql"), door });
         }
         Self { keys, subgraphs }
     }
@@ -119,10 +111,8 @@ impl Shop {
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         for (name, subgraph) in &self.subgraphs {
-            let settings = router::config::Subgraph {
-                url: Some(subgraph.url.clone()),
-                ..Default::default()
-            };
+            let settings =
+                router::config::Subgraph { url: Some(subgraph.url.clone()), ..Default::default() };
             config.subgraphs.insert((*name).to_owned(), settings);
         }
         config
@@ -202,10 +192,9 @@ async fn at_the_door(State(door): State<Arc<Door>>, request: Request, next: Next
     };
     let fault = door.fault.lock().unwrap().clone();
     let response = match fault {
-        Some(Fault::Answer(status, body)) => Response::builder()
-            .status(status)
-            .body(Body::from(body))
-            .unwrap(),
+        Some(Fault::Answer(status, body)) => {
+            Response::builder().status(status).body(Body::from(body)).unwrap()
+        }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Delay(delay)) => {
             tokio::time::sleep(delay).await;

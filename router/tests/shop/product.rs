@@ -107,27 +107,17 @@ fn product(upc: &str) -> Option<Product> {
         price,
         weight,
         status,
-        size: Some(Size {
-            height: 70,
-            unit: "cm \"metric\" 가".into(),
-        }),
+        size: Some(Size { height: 70, unit: "cm \"metric\" 가".into() }),
         tags: vec![Some("a".into()), None],
     })
 }
 
 fn book() -> Book {
-    Book {
-        id: ID("b1".into()),
-        isbn: "978".into(),
-        label: vec!["x".into(), "y".into()],
-    }
+    Book { id: ID("b1".into()), isbn: "978".into(), label: vec!["x".into(), "y".into()] }
 }
 
 fn disc() -> Disc {
-    Disc {
-        id: ID("d1".into()),
-        label: "z".into(),
-    }
+    Disc { id: ID("d1".into()), label: "z".into() }
 }
 
 pub struct Query;

@@ -31,24 +31,16 @@ pub struct Review {
 impl Review {
     #[graphql(provides = "username")]
     async fn author(&self) -> User {
-        User {
-            id: ID(self.by.clone()),
-            username: Some(format!("provided-{}", self.by)),
-        }
+        User { id: ID(self.by.clone()), username: Some(format!("provided-{}", self.by)) }
     }
 
     /// May be nobody known.
     async fn reader(&self) -> Option<User> {
-        Some(User {
-            id: ID(format!("{}-unknown", self.by)),
-            username: None,
-        })
+        Some(User { id: ID(format!("{}-unknown", self.by)), username: None })
     }
 
     async fn product(&self) -> Product {
-        Product {
-            upc: ID(self.about.clone()),
-        }
+        Product { upc: ID(self.about.clone()) }
     }
 }
 
@@ -59,11 +51,7 @@ fn all() -> Vec<Review> {
         by: by.into(),
         about: about.into(),
     };
-    vec![
-        review("r1", "u1", "1"),
-        review("r2", "u2", "1"),
-        review("r3", "u1", "2"),
-    ]
+    vec![review("r1", "u1", "1"), review("r2", "u2", "1"), review("r3", "u1", "2")]
 }
 
 #[ComplexObject]
@@ -104,17 +92,10 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     async fn add_review(&self, upc: ID, body: String) -> Review {
-        Review {
-            id: ID("new".into()),
-            body: Some(body),
-            by: "u2".into(),
-            about: upc.to_string(),
-        }
+        Review { id: ID("new".into()), body: Some(body), by: "u2".into(), about: upc.to_string() }
     }
 }
 
 pub fn schema() -> Schema<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation, EmptySubscription)
-        .enable_federation()
-        .finish()
+    Schema::build(Query, Mutation, EmptySubscription).enable_federation().finish()
 }

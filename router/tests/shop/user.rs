@@ -43,7 +43,5 @@ impl Query {
 }
 
 pub fn schema() -> Schema<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query, EmptyMutation, EmptySubscription)
-        .enable_federation()
-        .finish()
+    Schema::build(Query, EmptyMutation, EmptySubscription).enable_federation().finish()
 }

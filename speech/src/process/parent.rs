@@ -21,7 +21,8 @@ use crate::error::SpeechError;
 
 /// Variables of ours that the child may see; the others hold secrets that an
 /// engine reading strangers' files has no use for.
-const PASSED_ON: [&str; 3] = ["MOIM_CACHE_DIR", "MOIM_SPEECH_MODEL", "MOIM_SPEECH_VAD_MODEL"];
+const PASSED_ON: [&str; 4] =
+    ["MOIM_PYTHON", "MOIM_CACHE_DIR", "MOIM_SPEECH_MODEL", "MOIM_SPEECH_VAD_MODEL"];
 
 /// How children are started and judged.
 #[derive(Debug, Clone)]

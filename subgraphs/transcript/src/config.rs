@@ -71,7 +71,11 @@ impl Config {
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
         let defaults = Self::default();
         if let Some(engine) = source.get(ENGINE).filter(|engine| engine != "builtin") {
-            return Err(ConfigError::invalid(ENGINE, format!("{engine:?} is unknown"), "use builtin"));
+            return Err(ConfigError::invalid(
+                ENGINE,
+                format!("{engine:?} is unknown"),
+                "use builtin",
+            ));
         }
         let concurrency = parsed(source, CONCURRENCY, defaults.concurrency, CONCURRENCY_HELP)?;
         if !(1..=CONCURRENCY_MAX).contains(&concurrency) {

@@ -49,8 +49,7 @@ pub const NAME: &str = "transcript";
 
 /// The service that knows who takes part in a meeting.
 const MEETING: &str = "meeting";
-const PARTICIPATES: &str =
-    "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
+const PARTICIPATES: &str = "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
 
 /// The service's own migrations (the kernel's run first, in the same database).
 #[must_use]
@@ -139,8 +138,7 @@ fn endpoint(kernel: &Kernel, tasks: Tasks) -> Arc<Endpoint> {
         }
     });
     let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone(), membership);
-    let writer =
-        Writer { pool: kernel.pool.clone(), tasks, outbox: kernel.outbox.clone() };
+    let writer = Writer { pool: kernel.pool.clone(), tasks, outbox: kernel.outbox.clone() };
     let schema = schema::builder().data(writer).finish();
     Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
         request.data(reader.for_request())

@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::domain::fault;
 use crate::domain::minutes::{self as rules, TemplateSection};
 use crate::domain::progress::{Stage, overall};
 use crate::domain::sentence::{Utterance, whole_text};
-use crate::domain::fault;
 use crate::error::RunError;
 use crate::events::{self, Created, Input, Recognised};
 use crate::schema::loader::transcripts;
@@ -249,7 +249,11 @@ impl Attempt<'_> {
             start_ms,
             end_ms,
             text,
-            confidence: if heard.confidence.is_finite() { heard.confidence.clamp(0.0, 1.0) } else { 0.0 },
+            confidence: if heard.confidence.is_finite() {
+                heard.confidence.clamp(0.0, 1.0)
+            } else {
+                0.0
+            },
         };
         let mut tx = self.of.pool.begin().await?;
         // Takes the ordering key's lock first, as everybody who writes about the meeting does.

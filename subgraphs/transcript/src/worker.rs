@@ -39,7 +39,10 @@ impl Work for Worker {
     ) -> BoxFuture<'a, Result<(), WorkError>> {
         async move {
             if job.kind != JOB {
-                return Err(WorkError::fail(fault::UNKNOWN_WORK, fault::message(fault::UNKNOWN_WORK)));
+                return Err(WorkError::fail(
+                    fault::UNKNOWN_WORK,
+                    fault::message(fault::UNKNOWN_WORK),
+                ));
             }
             // The future is dropped when the task is called off or the process ends: the engine too
             // must stop then.

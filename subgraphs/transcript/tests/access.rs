@@ -20,8 +20,7 @@ const EVERY_ROOT: &str = "query($m: ID!, $t: ID!) { latestTranscriptTask(meeting
 /// A finished meeting, the references of everything that it has, and its task.
 async fn finished(stage: &Stage) -> (Ended, Value, Uuid) {
     let ended = stage.ended_meeting(Uuid::now_v7()).await;
-    let task =
-        stage.task_when(ended.meeting, |task| task.status == TaskStatus::Completed).await;
+    let task = stage.task_when(ended.meeting, |task| task.status == TaskStatus::Completed).await;
     let fields = "transcript { id segments { nodes { id } } } minutes { id sections { id } }";
     let found = stage.entity(&viewer(ended.host), "Meeting", ended.meeting, fields).await;
     let reference = |typename: &str, id: &Value| json!({ "__typename": typename, "id": id });
@@ -47,7 +46,9 @@ async fn everybody_sees_what_is_theirs() {
     let service = Identity::Service { name: "todo".into() };
     for identity in [viewer(ended.host), service] {
         let all = stage.data(&identity, EVERY_ENTITY, entities.clone()).await;
-        for (found, asked) in all["_entities"].as_array().unwrap().iter().zip(references.as_array().unwrap()) {
+        for (found, asked) in
+            all["_entities"].as_array().unwrap().iter().zip(references.as_array().unwrap())
+        {
             assert_eq!(found["id"], asked["id"]);
         }
         let roots = stage.data(&identity, EVERY_ROOT, keys.clone()).await;
@@ -66,7 +67,9 @@ async fn everybody_sees_what_is_theirs() {
 
     // and can change nothing
     for mutation in ["retryTranscriptTask", "cancelTranscriptTask"] {
-        let query = format!("mutation($t: ID!) {{ {mutation}(input: {{ taskId: $t }}) {{ task {{ id }} userErrors {{ code }} }} }}");
+        let query = format!(
+            "mutation($t: ID!) {{ {mutation}(input: {{ taskId: $t }}) {{ task {{ id }} userErrors {{ code }} }} }}"
+        );
         let answer = stage.data(&outsider, &query, json!({ "t": task })).await;
         let expected = json!({ "task": null, "userErrors": [{ "code": "TASK_NOT_FOUND" }] });
         assert_eq!(answer[mutation], expected);

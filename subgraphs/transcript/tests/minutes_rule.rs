@@ -140,11 +140,10 @@ fn sentences_end_where_people_end_them() {
     let cut = |texts: &[&str]| -> Vec<String> {
         sentences(&said(texts)).into_iter().map(|sentence| sentence.text).collect()
     };
-    assert_eq!(cut(&["It was version 3.5 of", "Dr. Kim. \"Really?\" Yes!"]), [
-        "It was version 3.5 of Dr. Kim.",
-        "\"Really?\"",
-        "Yes!"
-    ]);
+    assert_eq!(
+        cut(&["It was version 3.5 of", "Dr. Kim. \"Really?\" Yes!"]),
+        ["It was version 3.5 of Dr. Kim.", "\"Really?\"", "Yes!"]
+    );
     assert_eq!(cut(&["그렇게 하겠습니다", "네 좋습니다"]), ["그렇게 하겠습니다", "네 좋습니다"]);
     let pause = [
         Utterance { start_ms: 0, end_ms: 1_000, text: "and so".into() },
@@ -181,8 +180,16 @@ prop_compose! {
 
 fn any_template() -> impl Strategy<Value = Vec<TemplateSection>> {
     const KEYS: &[&str] = &[
-        "overview", "discussion", "decisions", "actions", "blockers", "yesterday", "today",
-        "goals", "questions", "cost",
+        "overview",
+        "discussion",
+        "decisions",
+        "actions",
+        "blockers",
+        "yesterday",
+        "today",
+        "goals",
+        "questions",
+        "cost",
     ];
     prop::collection::vec((prop::sample::select(KEYS), "\\PC{0,12}"), 0..8).prop_map(|list| {
         list.into_iter().map(|(key, title)| TemplateSection { key: key.into(), title }).collect()
@@ -190,6 +197,9 @@ fn any_template() -> impl Strategy<Value = Vec<TemplateSection>> {
 }
 
 proptest! {
+    // Texts are long and debug builds slow.
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn sentences_keep_every_word(said in utterances()) {
         let joined: Vec<String> = sentences(&said).into_iter().map(|s| s.text).collect();

@@ -243,9 +243,9 @@ impl Stage {
     }
 
     pub(crate) async fn segment_ids(&self, meeting: Uuid) -> Vec<Uuid> {
-        let newest =
-            transcript::store::transcript::newest_of_meetings(&self.kernel.pool, &[meeting]);
-        match newest.await.unwrap().first() {
+        let pool = &self.kernel.pool;
+        let newest = transcript::store::transcript::newest_of_meetings(pool, &[meeting]).await;
+        match newest.unwrap().first() {
             None => Vec::new(),
             Some(link) => {
                 let rows = transcript::store::segment::of_transcript(&self.kernel.pool, link.id);
@@ -279,8 +279,9 @@ impl Stage {
         id: Uuid,
         fields: &str,
     ) -> Value {
-        let query =
-            format!("query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {fields} }} }} }}");
+        let query = format!(
+            "query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {fields} }} }} }}"
+        );
         let variables = json!({ "r": [{ "__typename": typename, "id": id }] });
         self.data(identity, &query, variables).await["_entities"][0].take()
     }
@@ -291,9 +292,8 @@ impl Stage {
         use futures::StreamExt as _;
         let bus = &self.kernel.bus;
         let stream = bus.jetstream().get_stream(bus.stream("PUSH")).await.unwrap();
-        let filter_subjects = ["event", "live"]
-            .map(|root| bus.subject(&format!("moim.{root}.{meeting}.>")))
-            .to_vec();
+        let filter_subjects =
+            ["event", "live"].map(|root| bus.subject(&format!("moim.{root}.{meeting}.>"))).to_vec();
         let config = OrderedConfig { filter_subjects, ..OrderedConfig::default() };
         let consumer = stream.create_consumer(config).await.unwrap();
         let mut messages = consumer.messages().await.unwrap();

@@ -87,17 +87,20 @@ async fn an_ended_meeting_becomes_minutes() {
         .map(|one| one.kind.as_str())
         .filter(|kind| *kind != "moim.task.progress.v1")
         .collect();
-    assert_eq!(kinds, [
-        "moim.meeting.created.v1",
-        "moim.meeting.ended.v1",
-        "moim.task.stateChanged.v1",
-        "moim.task.stateChanged.v1",
-        "moim.segment.recognised.v1",
-        "moim.segment.recognised.v1",
-        "moim.segment.recognised.v1",
-        "moim.task.stateChanged.v1",
-        "moim.transcript.created.v1",
-    ]);
+    assert_eq!(
+        kinds,
+        [
+            "moim.meeting.created.v1",
+            "moim.meeting.ended.v1",
+            "moim.task.stateChanged.v1",
+            "moim.task.stateChanged.v1",
+            "moim.segment.recognised.v1",
+            "moim.segment.recognised.v1",
+            "moim.segment.recognised.v1",
+            "moim.task.stateChanged.v1",
+            "moim.transcript.created.v1",
+        ]
+    );
     for one in &pushed {
         crate::event_schema::assert_fits(&one.kind, &one.event);
     }
@@ -139,6 +142,38 @@ async fn a_meeting_without_a_recording_has_no_task() {
     heard(&stage, meeting, host).await;
     let now = stage.entity(&viewer(host), "Meeting", meeting, MEETING).await;
     assert_eq!(now, json!({ "transcript": null, "minutes": null, "transcriptTasks": [] }));
+}
+
+#[tokio::test]
+async fn only_a_complete_transcript_is_kept_in_the_cache() {
+    let (gate, hold) = gate();
+    let steps = [segment(0, 1_000, "One."), hold, segment(1_000, 2_000, "Two.")];
+    let stage = Stage::new([steps.to_vec()]).await;
+    let ended = stage.ended_meeting(Uuid::now_v7()).await;
+    stage.segments_stored(ended.meeting, 1).await;
+    let host = viewer(ended.host);
+    let read =
+        async || stage.entity(&host, "Meeting", ended.meeting, "transcript { id text }").await;
+    let cached = async |id: Uuid| {
+        let kind = transcript::schema::loader::transcripts(&stage.kernel.cache);
+        // A loader that finds nothing: what comes back was in the cache.
+        kind.get(id, async |_| Ok::<_, sqlx::Error>(None)).await.unwrap()
+    };
+    // While it runs, every read is of now
+    let now = read().await;
+    assert_eq!(now["transcript"]["text"], "One.");
+    let id: Uuid = now["transcript"]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(cached(id).await, None);
+    // At the end the whole text is there at once
+    gate.add_permits(1);
+    stage.task_when(ended.meeting, |task| task.status == TaskStatus::Completed).await;
+    assert_eq!(read().await["transcript"]["text"], "One. Two.");
+    // and is kept as soon as no slow reader can put an older one back
+    eventually(DEADLINE, || async {
+        read().await;
+        cached(id).await.is_some_and(|row| row.text == "One. Two.")
+    })
+    .await;
 }
 
 /// Waits until the service's own view says that somebody takes part.
@@ -190,8 +225,7 @@ fn a_process_that_dies_in_the_middle_is_gone_on_after() {
         stage.service.work(&shutdown);
         let task = stage.task_when(ended.meeting, |task| task.status.is_final()).await;
         assert_eq!((task.status, task.attempts), (TaskStatus::Completed, 2));
-        let resumed: Vec<u64> =
-            stage.engine.jobs().iter().map(|job| job.resume_from_ms).collect();
+        let resumed: Vec<u64> = stage.engine.jobs().iter().map(|job| job.resume_from_ms).collect();
         assert_eq!(resumed, [0, 5_000]);
         assert_eq!(stage.engine.jobs()[1].language.as_deref(), Some("ko"));
         let after = stage.segment_ids(ended.meeting).await;
@@ -229,17 +263,20 @@ async fn an_attempt_that_was_given_up_writes_nothing_more() {
     let mut tx = stage.kernel.pool.begin().await.unwrap();
     let task = stage
         .tasks
-        .create(&mut tx, platform::task::NewTask {
-            kind: "TRANSCRIPTION",
-            typename: "TranscriptTask",
-            queue: "transcript",
-            job_kind: "transcription",
-            ordering_key: meeting,
-            requested_by: None,
-            input,
-            dedupe_key: None,
-            changed: json!({}),
-        })
+        .create(
+            &mut tx,
+            platform::task::NewTask {
+                kind: "TRANSCRIPTION",
+                typename: "TranscriptTask",
+                queue: "transcript",
+                job_kind: "transcription",
+                ordering_key: meeting,
+                requested_by: None,
+                input,
+                dedupe_key: None,
+                changed: json!({}),
+            },
+        )
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -277,9 +314,11 @@ async fn an_attempt_that_was_given_up_writes_nothing_more() {
     assert!(!added.unwrap());
 }
 
+type Fault = fn() -> SpeechError;
+
 #[tokio::test]
 async fn what_can_not_become_text_fails_at_once_and_can_be_tried_again() {
-    let faults: [(fn() -> SpeechError, &str); 3] = [
+    let faults: [(Fault, &str); 3] = [
         (|| SpeechError::NotAudio { reason: "no".into() }, "NOT_AUDIO"),
         (|| SpeechError::Empty, "RECORDING_EMPTY"),
         (|| SpeechError::NoSpeech, "NO_SPEECH"),

@@ -15,7 +15,7 @@ use crate::{
             check_name, check_password,
         },
         session::{
-            ACCESS_TOKEN_TTL_S, Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry,
+            Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry,
         },
     },
     error::{AccountError, StartError},
@@ -49,6 +49,8 @@ pub struct Session {
     pub access_token: String,
     /// Opaque, exchanged once.
     pub refresh_token: String,
+    /// How long the access token is good for, in seconds.
+    pub expires_in_s: i32,
     /// Who it is.
     pub user: UserRecord,
 }
@@ -220,11 +222,12 @@ impl Accounts {
             aud: self.config.audience.clone(),
             sub: user.id.to_string(),
             iat: now.timestamp(),
-            exp: now.timestamp() + ACCESS_TOKEN_TTL_S,
+            exp: now.timestamp() + i64::from(self.config.access_token_ttl_s),
             jti: Uuid::now_v7().to_string(),
             scope: DEFAULT_SCOPE.to_owned(),
             roles: user.roles.clone(),
         })?;
-        Ok(Session { access_token, refresh_token, user })
+        let expires_in_s = self.config.access_token_ttl_s;
+        Ok(Session { access_token, refresh_token, expires_in_s, user })
     }
 }

@@ -2,8 +2,9 @@
 
 use super::refusal::Refusal;
 
-/// Largest recording, in bytes: 2 GiB less one, the largest number a GraphQL `Int` holds.
-pub const MAX_RECORDING_BYTES: u64 = 2 * 1024 * 1024 * 1024 - 1;
+/// Largest recording, in bytes: 2 GB, three hours of uncompressed stereo. A GraphQL `Int` still holds somewhat
+/// larger sizes, so that who asks for more is told so by a code.
+pub const MAX_RECORDING_BYTES: u64 = 2_000_000_000;
 
 /// Most recordings of a meeting, those included whose file never came.
 pub const MAX_RECORDINGS: i64 = 100;

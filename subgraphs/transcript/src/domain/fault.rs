@@ -23,7 +23,9 @@ pub fn message(code: &str) -> &'static str {
             "The recording is not audio that can be read. Upload it as WAV, MP3, M4A, FLAC, OGG or WebM in a new meeting, or try again if the upload was at fault."
         }
         RECORDING_EMPTY => "The recording is empty: it has no sound in it.",
-        NO_SPEECH => "No speech was found in the recording. Check that the right microphone was recorded.",
+        NO_SPEECH => {
+            "No speech was found in the recording. Check that the right microphone was recorded."
+        }
         RECORDING_MISSING => "The recording can't be found any more.",
         RECORDING_TOO_LARGE => "The recording is too large to be turned into text.",
         UNKNOWN_WORK => "This version can't do that kind of work.",

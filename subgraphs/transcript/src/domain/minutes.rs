@@ -66,15 +66,61 @@ const PURPOSES: &[(&[&str], Purpose)] = &[
     (&["overview", "summary", "개요", "요약"], Purpose::Overview),
     (&["decision", "결정", "합의"], Purpose::Decisions),
     (
-        &["action", "todo", "to-do", "to do", "task", "next step", "next_step", "nextstep", "할 일", "할일", "액션", "실행 항목", "후속"],
+        &[
+            "action",
+            "todo",
+            "to-do",
+            "to do",
+            "task",
+            "next step",
+            "next_step",
+            "nextstep",
+            "할 일",
+            "할일",
+            "액션",
+            "실행 항목",
+            "후속",
+        ],
         Purpose::Actions,
     ),
-    (&["block", "risk", "issue", "impediment", "장애", "이슈", "위험", "리스크", "문제", "걸림돌"], Purpose::Blockers),
-    (&["done", "yesterday", "progress", "complet", "accomplish", "review", "어제", "완료", "한 일", "진행", "지난"], Purpose::Done),
+    (
+        &[
+            "block",
+            "risk",
+            "issue",
+            "impediment",
+            "장애",
+            "이슈",
+            "위험",
+            "리스크",
+            "문제",
+            "걸림돌",
+        ],
+        Purpose::Blockers,
+    ),
+    (
+        &[
+            "done",
+            "yesterday",
+            "progress",
+            "complet",
+            "accomplish",
+            "review",
+            "어제",
+            "완료",
+            "한 일",
+            "진행",
+            "지난",
+        ],
+        Purpose::Done,
+    ),
     (&["plan", "today", "next", "schedule", "일정", "계획", "오늘", "다음", "예정"], Purpose::Plan),
     (&["goal", "objective", "purpose", "목표", "목적"], Purpose::Goals),
     (&["question", "질문"], Purpose::Questions),
-    (&["discussion", "topic", "notes", "agenda", "논의", "토론", "안건", "내용"], Purpose::Discussion),
+    (
+        &["discussion", "topic", "notes", "agenda", "논의", "토론", "안건", "내용"],
+        Purpose::Discussion,
+    ),
 ];
 
 /// The sections used when a template names none, titled in the language of the meeting.
@@ -176,10 +222,7 @@ fn discussion(said: &[Sentence], scores: &[f64]) -> String {
 
 fn topic(title: &str, said: &[Sentence]) -> String {
     let wanted = salience::content(title);
-    list(
-        said.iter().filter(|s| !salience::content(&s.text).is_disjoint(&wanted)),
-        "- ",
-    )
+    list(said.iter().filter(|s| !salience::content(&s.text).is_disjoint(&wanted)), "- ")
 }
 
 /// One line per sentence: `bullet`, the time, the words. A sentence said twice is listed once.

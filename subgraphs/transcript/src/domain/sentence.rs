@@ -9,9 +9,8 @@ pub const PAUSE_MS: i64 = 1_500;
 pub const MAX_SENTENCE_CHARS: usize = 240;
 
 /// Abbreviations whose full stop ends no sentence.
-const ABBREVIATIONS: &[&str] = &[
-    "mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e.", "etc.", "no.", "approx.",
-];
+const ABBREVIATIONS: &[&str] =
+    &["mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "e.g.", "i.e.", "etc.", "no.", "approx."];
 /// Syllables that end a Korean sentence; trusted only at the end of a recognised piece.
 const KOREAN_ENDINGS: &[&str] = &["다", "요", "죠", "까"];
 
@@ -41,9 +40,7 @@ impl Sentence {
     /// Whether it asks something.
     #[must_use]
     pub fn is_question(&self) -> bool {
-        self.text
-            .trim_end_matches(is_closer)
-            .ends_with(['?', '？'])
+        self.text.trim_end_matches(is_closer).ends_with(['?', '？'])
     }
 }
 
@@ -63,10 +60,7 @@ pub fn sentences(utterances: &[Utterance]) -> Vec<Sentence> {
     let mut done = Vec::new();
     let mut open: Option<Sentence> = None;
     for utterance in utterances {
-        if open
-            .as_ref()
-            .is_some_and(|s| utterance.start_ms.saturating_sub(s.end_ms) >= PAUSE_MS)
-        {
+        if open.as_ref().is_some_and(|s| utterance.start_ms.saturating_sub(s.end_ms) >= PAUSE_MS) {
             done.extend(open.take());
         }
         for word in utterance.text.split_whitespace() {
@@ -97,10 +91,7 @@ fn push_word(text: &mut String, word: &str) {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(
-        c,
-        '"' | '\'' | ')' | ']' | '”' | '’' | '」' | '』' | '》' | '〉'
-    )
+    matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | '」' | '』' | '》' | '〉')
 }
 
 fn ends_sentence(word: &str) -> bool {

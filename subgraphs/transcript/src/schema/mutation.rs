@@ -134,5 +134,9 @@ fn not_found() -> UserError {
 
 /// What the user can mend about the task that the input names.
 fn refused(code: &str, message: &str) -> UserError {
-    UserError { code: code.to_owned(), field: Some("taskId".to_owned()), message: message.to_owned() }
+    UserError {
+        code: code.to_owned(),
+        field: Some("taskId".to_owned()),
+        message: message.to_owned(),
+    }
 }

@@ -27,6 +27,7 @@ pub struct TaskError {
 }
 
 /// Work that takes its time: asked for now, done later.
+#[expect(clippy::duplicated_attributes, reason = "fields of the same type aren't duplicates")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id of the task."),

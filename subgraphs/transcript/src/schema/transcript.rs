@@ -66,8 +66,7 @@ impl Transcript {
         #[graphql(desc = "The cursor of the segment after which to begin.")] after: Option<String>,
     ) -> Result<Connection<Segment>> {
         let page = Page::new(first, after.as_deref())?;
-        let key =
-            SegmentsOf { transcript: self.0.id, after: page.after, limit: page.limit() };
+        let key = SegmentsOf { transcript: self.0.id, after: page.after, limit: page.limit() };
         let rows = reads(ctx)?.load_one(key).await.internal()?.unwrap_or_default();
         let segments = rows.into_iter().map(Segment).collect();
         Ok(Connection::new(page, segments, |segment: &Segment| segment.0.id))

@@ -68,11 +68,7 @@ pub async fn end(tx: &mut PgConnection, ended: Ended<'_>) -> Result<(), sqlx::Er
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cancel(
-    tx: &mut PgConnection,
-    id: Uuid,
-    at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub async fn cancel(tx: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO meeting (id, cancelled_at) VALUES ($1, $2)
          ON CONFLICT (id) DO UPDATE SET cancelled_at = EXCLUDED.cancelled_at",
@@ -89,9 +85,7 @@ pub async fn cancel(
 /// # Errors
 /// When the database fails.
 pub async fn sections(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT sections FROM meeting WHERE id = $1", id)
-        .fetch_optional(pool)
-        .await
+    sqlx::query_scalar!("SELECT sections FROM meeting WHERE id = $1", id).fetch_optional(pool).await
 }
 
 /// Which of `groups` `member` belongs to, as far as this service's own view knows.

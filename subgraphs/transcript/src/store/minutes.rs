@@ -63,9 +63,7 @@ pub async fn replace(
     )
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query!("DELETE FROM minutes_section WHERE minutes_id = $1", id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!("DELETE FROM minutes_section WHERE minutes_id = $1", id).execute(&mut *tx).await?;
     for (ordinal, section) in (0..).zip(sections) {
         sqlx::query!(
             "INSERT INTO minutes_section (id, minutes_id, ordinal, key, title, body)
@@ -101,10 +99,7 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<MinutesRow>, sqlx
 ///
 /// # Errors
 /// When the database fails.
-pub async fn by_meetings(
-    pool: &PgPool,
-    meetings: &[Uuid],
-) -> Result<Vec<MinutesRow>, sqlx::Error> {
+pub async fn by_meetings(pool: &PgPool, meetings: &[Uuid]) -> Result<Vec<MinutesRow>, sqlx::Error> {
     sqlx::query_as!(
         MinutesRow,
         "SELECT id, meeting_id, status FROM minutes WHERE meeting_id = ANY($1)",

@@ -4,8 +4,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How long an access token is valid, in seconds.
-pub const ACCESS_TOKEN_TTL_S: i64 = 15 * 60;
 /// How long a refresh token is valid, in seconds.
 pub const REFRESH_TOKEN_TTL_S: i64 = 30 * 24 * 60 * 60;
 /// Size of a refresh token, in bytes.

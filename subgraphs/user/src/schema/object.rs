@@ -6,7 +6,6 @@ use platform::{error::UserError, identity::Identity};
 
 use crate::{
     account::Session,
-    domain::session::ACCESS_TOKEN_TTL_S,
     error::AccountError,
     store::user::UserRecord,
 };
@@ -133,7 +132,7 @@ impl SessionPayload {
             Ok(session) => Ok(Self {
                 access_token: Some(session.access_token),
                 refresh_token: Some(session.refresh_token),
-                expires_in: i32::try_from(ACCESS_TOKEN_TTL_S).ok(),
+                expires_in: Some(session.expires_in_s),
                 user: Some(User::oneself(session.user)),
                 user_errors: Vec::new(),
             }),

@@ -1,0 +1,184 @@
+//! Tokens: accepted ones, and all the ways in which they are not.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{extract::State, routing::get};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
+use http::{Method, StatusCode};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use router::config::{Issuer, Jwks};
+use serde_json::{Value, json};
+
+use crate::{
+    http::{Reply, send},
+    shop::{Shop, serve},
+};
+
+const ISSUER: &str = "https://id.example.org";
+const USER: &str = "0192e4a0-0000-7000-8000-000000000001";
+
+struct Key {
+    id: &'static str,
+    signing: SigningKey,
+}
+
+impl Key {
+    fn new(id: &'static str, seed: u8) -> Self {
+        Self { id, signing: SigningKey::from_bytes(&[seed; 32]) }
+    }
+
+    fn jwk(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.signing.verifying_key().to_bytes());
+        json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.id, "x": x })
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.id.to_owned());
+        let der = self.signing.to_pkcs8_der().unwrap();
+        encode(&header, claims, &EncodingKey::from_ed_der(der.as_bytes())).unwrap()
+    }
+}
+
+fn now() -> i64 {
+    chrono::Utc::now().timestamp()
+}
+
+fn claims() -> Value {
+    json!({ "iss": ISSUER, "aud": "moim", "sub": USER, "exp": now() + 60, "scope": "a b", "roles": ["r"] })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+async fn endpoint(shop: &Shop, jwks: Jwks) -> String {
+    let mut config = shop.config();
+    config.authentication.issuers =
+        vec![Issuer { issuer: ISSUER.to_owned(), audience: Some("moim".to_owned()), jwks }];
+    let router = shop.router_with(config).await;
+    format!("{}/graphql", serve(router.routes()).await)
+}
+
+async fn ask(url: &str, authorization: Option<&str>) -> Reply {
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(authorization.map(|value| ("authorization", value)));
+    send(Method::POST, url, &headers, "{\"query\":\"{me{id}}\"}").await
+}
+
+fn inline(keys: &[&Key]) -> Jwks {
+    let keys: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
+    Jwks::Inline(json!({ "keys": keys }).to_string())
+}
+
+#[tokio::test]
+async fn a_valid_token_makes_a_viewer_and_none_makes_nobody() {
+    let shop = Shop::open().await;
+    let key = Key::new("k1", 1);
+    let url = endpoint(&shop, inline(&[&key])).await;
+    let token = key.token(&claims());
+    assert_eq!(ask(&url, Some(&format!("Bearer {token}"))).await.status, StatusCode::OK);
+    assert_eq!(ask(&url, None).await.status, StatusCode::OK);
+    let identity = |index: usize| {
+        let header = shop.seen("user")[index].headers["moim-identity"].clone();
+        let bytes = URL_SAFE_NO_PAD.decode(header).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    let viewer = identity(0);
+    assert_eq!((&viewer["kind"], &viewer["id"]), (&json!("viewer"), &json!(USER)));
+    assert_eq!((&viewer["scopes"], &viewer["roles"]), (&json!(["a", "b"]), &json!(["r"])));
+    assert_eq!(identity(1), json!({ "kind": "anonymous" }));
+}
+
+#[tokio::test]
+async fn bad_tokens_are_refused_with_401() {
+    let shop = Shop::open().await;
+    let (key, other) = (Key::new("k1", 1), Key::new("k1", 2));
+    let url = endpoint(&shop, inline(&[&key])).await;
+    let good = key.token(&claims());
+    let none = {
+        let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"none\",\"kid\":\"k1\"}");
+        format!("{header}.{}.", good.split('.').nth(1).unwrap())
+    };
+    let hmac = {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some("k1".to_owned());
+        let secret = EncodingKey::from_secret(&key.signing.verifying_key().to_bytes());
+        encode(&header, &claims(), &secret).unwrap()
+    };
+    let bearer = |token: &str| format!("Bearer {token}");
+    for (what, authorization) in [
+        ("expired", bearer(&key.token(&with("exp", json!(now() - 60))))),
+        ("not yet", bearer(&key.token(&with("nbf", json!(now() + 600))))),
+        ("foreign issuer", bearer(&key.token(&with("iss", json!("https://evil.example.org"))))),
+        ("foreign audience", bearer(&key.token(&with("aud", json!("other"))))),
+        (
+            "no audience",
+            bearer(&key.token(&json!({ "iss": ISSUER, "sub": USER, "exp": now() + 60 }))),
+        ),
+        ("no expiry", bearer(&key.token(&json!({ "iss": ISSUER, "aud": "moim", "sub": USER })))),
+        ("forged", bearer(&other.token(&claims()))),
+        ("unknown key", bearer(&Key::new("k2", 1).token(&claims()))),
+        ("unsigned", bearer(&none)),
+        ("another algorithm", bearer(&hmac)),
+        ("garbage", bearer("garbage")),
+        ("empty", bearer("")),
+        ("not a bearer", format!("Basic {good}")),
+    ] {
+        let reply = ask(&url, Some(&authorization)).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{what}");
+        assert_eq!(reply.json()["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+        assert!(reply.headers.contains_key("www-authenticate"));
+    }
+    assert_eq!(shop.count("user"), 0);
+}
+
+#[derive(Clone)]
+struct KeyServer {
+    keys: Arc<Mutex<Value>>,
+    asked: Arc<AtomicUsize>,
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_endlessly() {
+    let shop = Shop::open().await;
+    let key = Key::new("k1", 1);
+    let server = KeyServer {
+        keys: Arc::new(Mutex::new(json!({ "keys": [key.jwk()] }))),
+        asked: Arc::default(),
+    };
+    let routes = axum::Router::new().route(
+        "/jwks",
+        get(async |State(server): State<KeyServer>| {
+            server.asked.fetch_add(1, Ordering::SeqCst);
+            axum::Json(server.keys.lock().unwrap().clone())
+        }),
+    );
+    let base = serve(routes.with_state(server.clone())).await;
+    let url = endpoint(&shop, Jwks::Url(format!("{base}/jwks"))).await;
+    let good = format!("Bearer {}", key.token(&claims()));
+    let unknown = format!("Bearer {}", Key::new("k9", 9).token(&claims()));
+    for _ in 0..3 {
+        assert_eq!(ask(&url, Some(&good)).await.status, StatusCode::OK);
+    }
+    assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+    for _ in 0..5 {
+        assert_eq!(ask(&url, Some(&unknown)).await.status, StatusCode::UNAUTHORIZED);
+    }
+    // The set has just been read: forged keys cannot make the router read it again.
+    assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn without_issuers_nobody_needs_to_log_in() {
+    let shop = Shop::open().await;
+    let router = shop.router().await;
+    let url = format!("{}/graphql", serve(router.routes()).await);
+    assert_eq!(ask(&url, Some("Bearer anything")).await.status, StatusCode::OK);
+}

@@ -1,5 +1,0 @@
-//! The push plane on a real JetStream.
-
-mod access;
-mod resume;
-mod stand;

@@ -1,0 +1,8 @@
+//! The push plane on a real JetStream: alone, and behind a router on real sockets.
+
+mod access;
+mod house;
+mod resume;
+mod sse;
+mod stand;
+mod websocket;

@@ -1,0 +1,10 @@
+//! Tests of the meeting subgraph, over real servers.
+
+mod access;
+mod event;
+mod harness;
+mod life;
+mod plan;
+mod recording;
+mod rule;
+mod upload;
