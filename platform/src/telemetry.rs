@@ -13,7 +13,7 @@ use crate::config::{ConfigError, Source};
 /// Header that carries the trace context.
 pub const TRACEPARENT: &str = "traceparent";
 /// What is logged unless `MOIM_LOG` says otherwise.
-pub const FILTER_DEFAULT: &str = "info";
+pub const FILTER_DEFAULT: &str = "info,async_nats=warn,sqlx::postgres::notice=warn";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::shop::{Fault, Shop, ask, ask_with};
 
 /// Every operation here must not have errors.
-fn data(response: Value) -> Value {
+fn data(mut response: Value) -> Value {
     assert_eq!(response.get("errors"), None, "{response:#}");
-    response["data"].clone()
+    response["data"].take()
 }
 
 #[tokio::test]

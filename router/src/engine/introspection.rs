@@ -124,7 +124,7 @@ impl<'s> Resolver<'s> {
             "directives" => {
                 let definitions = self.schema.document.definitions.iter();
                 let directives = definitions.filter_map(|it| match it {
-                    ast::Definition::DirectiveDefinition(directive) => Some(directive),
+                    ast::Definition::DirectiveDefinition(it) => is_public(it).then_some(it),
                     _ => None,
                 });
                 self.list(field, directives, Self::directive)
@@ -254,6 +254,14 @@ impl<'s> Resolver<'s> {
             })
         })
     }
+}
+
+/// Clients see the directives that they can use and the specification's own; the
+/// others are between subgraphs and router.
+fn is_public(directive: &ast::DirectiveDefinition) -> bool {
+    const SPECIFIED: [&str; 3] = ["deprecated", "specifiedBy", "oneOf"];
+    SPECIFIED.contains(&directive.name.as_str())
+        || directive.locations.iter().any(|location| location.is_query())
 }
 
 fn deprecated(directives: &[ast::Directive], field: &str) -> Json {

@@ -64,6 +64,7 @@ pub(super) async fn get(
     handle(&gateway, &headers, read, true, started).await
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unreadable(rejection: BytesRejection) -> Refusal {
     let status = rejection.status();
     let message = match status {

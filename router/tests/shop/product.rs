@@ -175,7 +175,7 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     async fn set_price(&self, ctx: &Context<'_>, upc: ID, price: i32) -> Option<Product> {
-        ctx.data_unchecked::<Ledger>().0.lock().unwrap().push(format!("{}", *upc));
+        ctx.data_unchecked::<Ledger>().0.lock().unwrap().push(upc.to_string());
         let mut product = product(&upc)?;
         product.price = Some(price);
         Some(product)

@@ -38,7 +38,8 @@ impl Config {
         let name = "MOIM_MEETING_UPLOAD_BASE_URL";
         let url = source.get(name).unwrap_or_else(|| DEFAULT_UPLOAD_BASE_URL.to_owned());
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            let help = "give the address at which browsers reach this server, like https://moim.example";
+            let help =
+                "give the address at which browsers reach this server, like https://moim.example";
             return Err(ConfigError::invalid(name, "not an HTTP address", help));
         }
         let mut upload_secrets = Vec::new();

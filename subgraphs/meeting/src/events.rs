@@ -17,11 +17,7 @@ use crate::{
     NAME,
     domain::{plan::DEFAULT_LANGUAGE, status::Status, template},
     meeting::Meetings,
-    store::{
-        self,
-        meeting::MeetingRecord,
-        recording::RecordingRecord,
-    },
+    store::{self, meeting::MeetingRecord, recording::RecordingRecord},
 };
 
 /// The consumer of this service, as nats/ defines it.

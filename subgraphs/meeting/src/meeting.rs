@@ -12,9 +12,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     domain::{
-        plan::{
-            check_agenda, check_attendees, check_idempotency_key, check_language, check_title,
-        },
+        plan::{check_agenda, check_attendees, check_idempotency_key, check_language, check_title},
         refusal::Refusal,
         role::Role,
         signature::UploadKeys,

@@ -6,13 +6,8 @@ use uuid::Uuid;
 
 use crate::harness::{Case, Person, document, refusal, service};
 
-const MUTATIONS: [&str; 5] = [
-    "updateMeeting",
-    "startMeeting",
-    "endMeeting",
-    "cancelMeeting",
-    "requestRecordingUpload",
-];
+const MUTATIONS: [&str; 5] =
+    ["updateMeeting", "startMeeting", "endMeeting", "cancelMeeting", "requestRecordingUpload"];
 
 fn input(mutation: &str, id: &str) -> Value {
     match mutation {
@@ -31,7 +26,8 @@ async fn to_an_outsider_a_meeting_does_not_exist() {
     let who = &case.outsider;
 
     let query = "query($id: ID!) { meeting(id: $id) { id } }";
-    let entities = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
+    let entities =
+        "query($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
     for id in [&id, &nowhere, "garbage"] {
         let data = case.data(&who.identity, query, json!({ "id": id })).await;
         assert_eq!(data["meeting"], Value::Null);
@@ -100,7 +96,8 @@ async fn entities_are_checked_one_by_one() {
         { "__typename": "Meeting", "id": private },
         { "__typename": "Meeting", "id": shared },
     ] });
-    let query = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
+    let query =
+        "query($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
     // Twice: from the database, then from the cache.
     for _ in 0..2 {
         let ask = async |who: &Identity| case.data(who, query, r.clone()).await["_entities"].take();
@@ -115,8 +112,7 @@ async fn entities_are_checked_one_by_one() {
 async fn services_ask_who_takes_part_and_nobody_else_does() {
     let case = Case::new().await;
     let id = case.planned().await;
-    let query =
-        "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
+    let query = "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
     let ask = async |meeting: &str, user: &str| {
         let data = case.data(&service(), query, json!({ "m": meeting, "u": user })).await;
         data["participates"].as_bool().unwrap()
@@ -161,7 +157,9 @@ async fn ones_meetings_come_page_by_page_newest_first() {
     }
     assert_eq!(seen, titles);
     assert_eq!(pages, 3);
-    for bad in ["{ meetings(first: 101) { nodes { id } } }", "{ meetings(after: \"x\") { nodes { id } } }"] {
+    for bad in
+        ["{ meetings(first: 101) { nodes { id } } }", "{ meetings(after: \"x\") { nodes { id } } }"]
+    {
         assert_eq!(case.code(&case.host.identity, bad, json!({})).await, "BAD_USER_INPUT");
     }
 }

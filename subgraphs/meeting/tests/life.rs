@@ -62,8 +62,7 @@ async fn illegal_steps_are_refused() {
 async fn two_who_end_at_once_end_it_once() {
     let case = Case::new().await;
     let id = case.started().await;
-    let (first, second) =
-        tokio::join!(case.step("endMeeting", &id), case.step("endMeeting", &id));
+    let (first, second) = tokio::join!(case.step("endMeeting", &id), case.step("endMeeting", &id));
     assert_eq!(first, second);
     assert_eq!(case.told_kinds().await, ["created.v1", "started.v1", "ended.v1"]);
 }

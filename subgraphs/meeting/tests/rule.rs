@@ -120,7 +120,7 @@ proptest! {
         let stranger = UploadKeys::derive(&other, &[]);
         prop_assert_eq!(stranger.check(id, expires, &signature, now), Err(Forgery::Signature));
         prop_assert_eq!(keys.check(id, expires + 1, &signature, now), Err(Forgery::Signature));
-        let mut forged = signature.clone().into_bytes();
+        let mut forged = signature.into_bytes();
         forged[flip] = if forged[flip] == b'0' { b'1' } else { b'0' };
         let forged = String::from_utf8(forged).unwrap();
         prop_assert_eq!(keys.check(id, expires, &forged, now), Err(Forgery::Signature));
@@ -129,9 +129,8 @@ proptest! {
 
 #[test]
 fn a_meeting_has_a_largest_size() {
-    let ids: Vec<String> = (1..=MAX_PARTICIPANTS as u128)
-        .map(|n| Uuid::from_u128(n).to_string())
-        .collect();
+    let ids: Vec<String> =
+        (1..=MAX_PARTICIPANTS as u128).map(|n| Uuid::from_u128(n).to_string()).collect();
     let host = Uuid::from_u128(0);
     assert_eq!(check_attendees(host, &ids), Err(Refusal::TooManyParticipants));
     assert_eq!(check_attendees(host, &ids[1..]).map(|a| a.len()), Ok(MAX_PARTICIPANTS - 1));

@@ -66,11 +66,8 @@ async fn receive(mut socket: TcpStream) -> Answer {
 }
 
 async fn put(target: &Target, body: &[u8]) -> Answer {
-    let head = format!(
-        "content-type: {}\r\ncontent-length: {}\r\n",
-        target.content_type,
-        body.len()
-    );
+    let head =
+        format!("content-type: {}\r\ncontent-length: {}\r\n", target.content_type, body.len());
     receive(send(target, &head, body).await).await
 }
 
@@ -251,7 +248,8 @@ async fn forged_addresses_are_refused() {
     let mut upload = Upload::of(3).await;
     let path = upload.target.path.clone();
     let (before, signature) = path.rsplit_once('=').unwrap();
-    let other = format!("{}{}", if signature.starts_with('0') { '1' } else { '0' }, &signature[1..]);
+    let other =
+        format!("{}{}", if signature.starts_with('0') { '1' } else { '0' }, &signature[1..]);
     let recording = upload.recording.to_string();
     for forged in [
         format!("{before}={other}"),

@@ -14,9 +14,7 @@ use crate::{
             DEFAULT_LOCALE, DEFAULT_TIME_ZONE, Email, MAX_PASSWORD_BYTES, Refusal, check_locale,
             check_name, check_password,
         },
-        session::{
-            Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry,
-        },
+        session::{Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry},
     },
     error::{AccountError, StartError},
     events,

@@ -34,8 +34,7 @@ impl Config {
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
         let help = "name a file for the key that signs access tokens, like \
                     /var/lib/moim/signing-key.pem; it is made when it is missing";
-        let or_default =
-            |name| source.get(name).unwrap_or_else(|| DEFAULT_ISSUER.to_owned());
+        let or_default = |name| source.get(name).unwrap_or_else(|| DEFAULT_ISSUER.to_owned());
         let name = "MOIM_USER_ACCESS_TOKEN_SECONDS";
         let ttl_help = "give whole seconds, from 1 to 86400";
         let access_token_ttl_s = parsed(source, name, ACCESS_TOKEN_TTL_S, ttl_help)?;

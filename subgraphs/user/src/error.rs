@@ -3,11 +3,7 @@
 use platform::error::{ApiError, Code, UserError, internal};
 use thiserror::Error;
 
-use crate::{
-    domain::account::Refusal,
-    password::PasswordError,
-    token::TokenError,
-};
+use crate::{domain::account::Refusal, password::PasswordError, token::TokenError};
 
 /// The service can't start.
 #[derive(Debug, Error)]

@@ -96,8 +96,7 @@ impl Service {
         let jwks = self.jwks();
         let answer = move || async move {
             let keep = format!("public, max-age={JWKS_MAX_AGE_S}");
-            let headers =
-                [(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, keep)];
+            let headers = [(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, keep)];
             (headers, jwks)
         };
         Router::new().route("/.well-known/jwks.json", get(answer))

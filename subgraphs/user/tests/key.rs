@@ -7,7 +7,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use user::{Config, token::{Signer, TokenError}};
+use user::{
+    Config,
+    token::{Signer, TokenError},
+};
 
 use crate::harness::Case;
 
@@ -45,7 +48,9 @@ fn a_file_that_cannot_be_a_key_is_named() {
 #[test]
 fn the_key_file_has_to_be_named() {
     let error = Config::from(&Values::new()).unwrap_err();
-    assert!(matches!(&error, ConfigError::Missing { name, .. } if name == "MOIM_USER_SIGNING_KEY_FILE"));
+    assert!(
+        matches!(&error, ConfigError::Missing { name, .. } if name == "MOIM_USER_SIGNING_KEY_FILE")
+    );
 }
 
 #[tokio::test]

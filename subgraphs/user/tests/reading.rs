@@ -39,8 +39,13 @@ async fn an_email_address_is_only_for_its_owner() {
         .data(&as_bob, "{ users(search: \"ada@example.com\") { nodes { name email } } }", json!({}))
         .await;
     assert_eq!(by_search["users"]["nodes"], json!([{ "name": "Ada", "email": null }]));
-    let by_service = case.data(&service(), "query($r: [_Any!]!) { _entities(representations: $r) { ... on User { name email } } }",
-        json!({ "r": [{ "__typename": "User", "id": ada }] })).await;
+    let by_service = case
+        .data(
+            &service(),
+            "query($r: [_Any!]!) { _entities(representations: $r) { ... on User { name email } } }",
+            json!({ "r": [{ "__typename": "User", "id": ada }] }),
+        )
+        .await;
     assert_eq!(by_service["_entities"], json!([{ "name": "Ada", "email": null }]));
 }
 
@@ -49,11 +54,16 @@ async fn entities_come_in_order_and_unknown_ones_are_null() {
     let case = Case::new().await;
     let (ada, as_ada) = case.person("ada@example.com", "Ada").await;
     let (bob, _) = case.person("bob@example.com", "Bob").await;
-    let representations: Vec<Value> =
-        [bob.to_string(), Uuid::now_v7().to_string(), "garbage".into(), ada.to_string(), bob.to_string()]
-            .iter()
-            .map(|id| json!({ "__typename": "User", "id": id }))
-            .collect();
+    let representations: Vec<Value> = [
+        bob.to_string(),
+        Uuid::now_v7().to_string(),
+        "garbage".into(),
+        ada.to_string(),
+        bob.to_string(),
+    ]
+    .iter()
+    .map(|id| json!({ "__typename": "User", "id": id }))
+    .collect();
     let query = "query($r: [_Any!]!) { _entities(representations: $r) { ... on User { name } } }";
     // Twice: from the database, then from the cache.
     for _ in 0..2 {
@@ -167,7 +177,12 @@ async fn unsigned_and_forged_requests_are_refused() {
     let mut for_another = HeaderMap::new();
     case.kernel.keys.sign("meeting", &as_ada, body.as_bytes(), &mut for_another);
     let mut by_another = HeaderMap::new();
-    platform::signature::Keys::random().sign(user::NAME, &viewer(ada), body.as_bytes(), &mut by_another);
+    platform::signature::Keys::random().sign(
+        user::NAME,
+        &viewer(ada),
+        body.as_bytes(),
+        &mut by_another,
+    );
 
     assert_eq!(endpoint.handle(&signed, body.as_bytes()).await.status(), 200);
     let other_body = body.replace("email", "name");

@@ -28,8 +28,7 @@ pub const ACCEPTED_TYPES: [&str; 9] = [
 /// # Errors
 /// [`Refusal::UnsupportedMediaType`].
 pub fn check_type(content_type: &str) -> Result<String, Refusal> {
-    let normal: String =
-        content_type.to_ascii_lowercase().split_ascii_whitespace().collect();
+    let normal: String = content_type.to_ascii_lowercase().split_ascii_whitespace().collect();
     let (essence, parameters) = normal.split_once(';').unwrap_or((&normal, ""));
     let known = ACCEPTED_TYPES.contains(&essence);
     // The value becomes a header that the client sends back: nothing exotic in it.

@@ -2,7 +2,11 @@
 
 use thiserror::Error;
 
-use super::{media::{MAX_RECORDING_BYTES, MAX_RECORDINGS}, plan, status::Status};
+use super::{
+    media::{MAX_RECORDING_BYTES, MAX_RECORDINGS},
+    plan,
+    status::Status,
+};
 
 /// Why a mutation is refused; the texts are shown to the person who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -97,9 +101,10 @@ impl Refusal {
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
-            Self::MeetingNotFound | Self::NotHost | Self::IllegalStatus { .. } | Self::TooManyRecordings => {
-                Some("meetingId")
-            }
+            Self::MeetingNotFound
+            | Self::NotHost
+            | Self::IllegalStatus { .. }
+            | Self::TooManyRecordings => Some("meetingId"),
             Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {
                 Some("recordingId")
             }

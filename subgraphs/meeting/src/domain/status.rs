@@ -79,7 +79,9 @@ impl Status {
             | (Step::End, Self::Ended | Self::MinutesReady)
             | (Step::Cancel, Self::Cancelled) => Ok(Outcome::Already),
             (Step::End, Self::InProgress) => Ok(Outcome::Move(Self::Ended)),
-            (Step::Cancel, Self::Scheduled | Self::InProgress) => Ok(Outcome::Move(Self::Cancelled)),
+            (Step::Cancel, Self::Scheduled | Self::InProgress) => {
+                Ok(Outcome::Move(Self::Cancelled))
+            }
             (step, from) => Err(Refusal::IllegalStatus { from, step: step.verb() }),
         }
     }

@@ -83,8 +83,7 @@ pub const BUILT_IN: [Template; 4] = [
         key: "kickoff",
         name: Text { ko: "킥오프", en: "Kick-off" },
         description: Text {
-            ko: "프로젝트를 시작할 때 씁니다.",
-            en: "For the start of a project.",
+            ko: "프로젝트를 시작할 때 씁니다.", en: "For the start of a project."
         },
         sections: &[
             section("background", "배경과 목적", "Background and purpose"),

@@ -96,8 +96,7 @@ impl Loaders {
 
     /// Meetings by id, in the order asked for; unknown ones are left out.
     pub(super) async fn meetings(ctx: &Context<'_>, ids: &[Uuid]) -> Result<Vec<MeetingRecord>> {
-        let mut found =
-            ctx.data::<Self>()?.meetings.load_many(ids.iter().copied()).await?;
+        let mut found = ctx.data::<Self>()?.meetings.load_many(ids.iter().copied()).await?;
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 

@@ -78,17 +78,14 @@ impl RequestRecordingUploadPayload {
                 upload: Some(ticket.into()),
                 user_errors: Vec::new(),
             },
-            Err(error) => {
-                Self { recording: None, upload: None, user_errors: vec![error.told()?] }
-            }
+            Err(error) => Self { recording: None, upload: None, user_errors: vec![error.told()?] },
         })
     }
 }
 
 impl From<Ticket> for RecordingUpload {
     fn from(ticket: Ticket) -> Self {
-        let header =
-            |(name, value): (&str, String)| UploadHeader { name: name.to_owned(), value };
+        let header = |(name, value): (&str, String)| UploadHeader { name: name.to_owned(), value };
         Self {
             url: ticket.url,
             method: ticket.method.to_owned(),

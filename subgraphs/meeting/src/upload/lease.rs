@@ -30,7 +30,7 @@ impl Lease {
         let attempt = Uuid::now_v7();
         let renewed = Instant::now();
         let taken = recording::claim_upload(pool, recording_id, attempt, lease_s()).await?;
-        let lease = Self { pool: pool.clone(), recording_id, attempt, renewed, held: true };
+        let lease = Self { pool: pool.clone(), recording_id, attempt, renewed, held: taken };
         Ok(taken.then_some(lease))
     }
 

@@ -33,10 +33,10 @@ use crate::{
     meeting::Meetings,
     store::recording::{self, RecordingRecord, RecordingStatus},
 };
+pub use body::IDLE_MAX_MS;
 use body::{Interruption, guarded};
 use lease::Lease;
 pub use lease::{LEASE_MS, LEASE_RENEWAL_MS};
-pub use body::IDLE_MAX_MS;
 use refusal::UploadRefusal;
 
 /// How many files are received at once; each holds one part of a file in memory.
@@ -131,7 +131,8 @@ async fn store(
     size: u64,
     body: Body,
 ) -> Result<RecordingRecord, UploadRefusal> {
-    let mut lease = Lease::take(meetings.pool(), recording.id).await?.ok_or(UploadRefusal::InProgress)?;
+    let mut lease =
+        Lease::take(meetings.pool(), recording.id).await?.ok_or(UploadRefusal::InProgress)?;
     let written = write(meetings, recording, size, body, &mut lease).await;
     let finished = match written {
         Ok(()) => meetings

@@ -5,10 +5,7 @@ use axum::{
     http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use platform::{
-    error::chain,
-    object::ObjectError,
-};
+use platform::{error::chain, object::ObjectError};
 use serde_json::json;
 use thiserror::Error;
 

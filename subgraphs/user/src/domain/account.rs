@@ -165,7 +165,9 @@ pub fn check_password(password: &str, email: &Email) -> Result<(), Refusal> {
 /// [`Refusal::InvalidName`] when it is empty, too long, or has control characters.
 pub fn check_name(name: &str) -> Result<String, Refusal> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control)
+    if name.is_empty()
+        || name.chars().count() > MAX_NAME_CHARS
+        || name.chars().any(char::is_control)
     {
         return Err(Refusal::InvalidName);
     }
@@ -185,7 +187,9 @@ pub fn check_locale(tag: &str) -> Result<String, Refusal> {
     }
     match (parts.next(), parts.next()) {
         (None, _) => Ok(language),
-        (Some(region), None) if region.len() == 2 && region.bytes().all(|b| b.is_ascii_alphabetic()) => {
+        (Some(region), None)
+            if region.len() == 2 && region.bytes().all(|b| b.is_ascii_alphabetic()) =>
+        {
             Ok(format!("{language}-{}", region.to_ascii_uppercase()))
         }
         _ => Err(Refusal::InvalidLocale),

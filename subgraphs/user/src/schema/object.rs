@@ -4,11 +4,7 @@ use async_graphql::{ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::{error::UserError, identity::Identity};
 
-use crate::{
-    account::Session,
-    error::AccountError,
-    store::user::UserRecord,
-};
+use crate::{account::Session, error::AccountError, store::user::UserRecord};
 
 /// A person with an account.
 #[derive(Debug, Clone)]

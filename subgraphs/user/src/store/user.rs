@@ -132,9 +132,7 @@ pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecor
 /// # Errors
 /// Whatever the database answers.
 pub async fn existing(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT id FROM users WHERE id = ANY($1)", ids)
-        .fetch_all(pool)
-        .await
+    sqlx::query_scalar!("SELECT id FROM users WHERE id = ANY($1)", ids).fetch_all(pool).await
 }
 
 /// Accounts whose name contains `text` (any case, composed or decomposed
