@@ -77,6 +77,7 @@ async fn an_ended_meeting_becomes_minutes_pushed_live() {
     let text = answer.text("/meeting/transcript/text");
     assert!(story::known_words(&text) >= 8, "the words are recognised: {text}");
     let sections = answer.data("/meeting/minutes/sections").as_array().expect("sections");
+    assert_eq!(sections[0]["title"], "Overview", "in the language that was spoken");
     assert!(sections.iter().any(|s| s["body"].as_str().is_some_and(|b| !b.is_empty())));
 
     // transcriptSegments: each segment once, in order, the same as the query gives.

@@ -80,7 +80,15 @@ impl Bus {
             .map(|address| address.trim().parse::<ServerAddr>())
             .collect::<Result<Vec<_>, _>>()
             .map_err(BusError::Address)?;
-        let client = ConnectOptions::new()
+        let mut options = ConnectOptions::new();
+        // The client reads no login from addresses by itself.
+        if let Some(address) = addresses.iter().find(|address| address.has_user_pass()) {
+            options = options.user_and_password(
+                decoded(address.username().unwrap_or_default()),
+                decoded(address.password().unwrap_or_default()),
+            );
+        }
+        let client = options
             .name("moim")
             .connection_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
             .request_timeout(Some(Duration::from_millis(REQUEST_TIMEOUT_MS)))
@@ -218,4 +226,9 @@ impl From<PublishError> for SendError {
 /// Headers are lines: a reason with line breaks would end one.
 fn single_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1_000).collect()
+}
+
+/// A part of a URL without its percent-encoding.
+fn decoded(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
 }

@@ -10,6 +10,7 @@ use super::{
     rewrite::Renamer,
     value::write_string,
 };
+use crate::error::PathSegment;
 use crate::planner::{
     BatchFetchNode, EntityBatchAlias, FetchNode, FetchNodePathSegment, FetchRewrite,
     FlattenNodePath, FlattenNodePathSegment, PlanNode, PlanValue, Planner, SelectionItem,
@@ -357,6 +358,20 @@ impl Compiler<'_> {
 }
 
 impl Fetch {
+    /// Gives the planner's own aliases in an error's path the client's names.
+    pub(crate) fn name_back(&self, path: &mut [PathSegment]) {
+        let entities = self.entities.iter().flat_map(|it| &it.renames);
+        for renamer in self.renames.iter().chain(entities) {
+            for segment in path.iter_mut() {
+                if let PathSegment::Key(key) = segment
+                    && key == renamer.from()
+                {
+                    renamer.to().clone_into(key);
+                }
+            }
+        }
+    }
+
     /// Representations are collected, not taken from the client.
     fn forget_representations(&mut self) {
         let entities = &self.entities;

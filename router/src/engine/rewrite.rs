@@ -23,6 +23,11 @@ pub(crate) fn hidden_key(name: &str) -> Box<str> {
 }
 
 impl Renamer {
+    /// The key in the subgraph's answer.
+    pub(crate) fn from(&self) -> &str {
+        &self.from
+    }
+
     /// The new key.
     pub(crate) fn to(&self) -> &str {
         &self.to

@@ -304,8 +304,11 @@ impl<'a> Run<'a> {
         fetch: &Fetch,
         collected: &[Collected],
         data: &Value<'_>,
-        errors: Vec<GraphQLError>,
+        mut errors: Vec<GraphQLError>,
     ) {
+        for error in &mut errors {
+            fetch.name_back(error.path.as_deref_mut().unwrap_or_default());
+        }
         if fetch.entities.is_empty() {
             self.errors.extend(errors.into_iter().map(|error| (step, error)));
             return;
@@ -314,14 +317,14 @@ impl<'a> Run<'a> {
         let places = place::locate(fetch, data, paths);
         for (mut error, place) in errors.into_iter().zip(places) {
             let path = error.path.take().unwrap_or_default();
-            let Some(place) = place else {
+            let known = place.filter(|place| place.index < collected[place.entities].len);
+            let Some(place) = known else {
                 self.fail(step, collected, error);
                 continue;
             };
-            let positions = &collected[place.entities].positions;
-            let shared = collected[place.entities].positions_of(place.index);
-            for position in shared.take(MAX_POSITIONS_PER_ERROR) {
-                let mut at = positions.path(position, &self.tree);
+            let collected = &collected[place.entities];
+            for position in collected.positions_of(place.index).take(MAX_POSITIONS_PER_ERROR) {
+                let mut at = collected.positions.path(position, &self.tree);
                 at.extend_from_slice(&path[place.skip..]);
                 self.errors.push((step, error.clone().at(at)));
             }

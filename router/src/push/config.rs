@@ -44,8 +44,8 @@ pub struct WebSocket {
     pub message_max_bytes: usize,
     /// Longest time that one write to a client may take, in milliseconds.
     pub write_timeout_ms: u64,
-    /// Pages that may open a socket: `*` for all of them, or origins such as
-    /// `https://app.example.org`. A page of the router's own host always may, and
+    /// Pages that may open a socket beside those that CORS allows: `*` for all of them,
+    /// or origins such as `https://app.example.org`. A page of the router's own host always may, and
     /// so may clients that are no browsers and send no `Origin`.
     pub allowed_origins: Vec<String>,
 }
@@ -82,18 +82,17 @@ impl Default for WebSocket {
 }
 
 impl WebSocket {
-    /// Whether a page of `origin` may open a socket on `host` (the `Host` header).
-    pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+    /// Whether a page of `origin` may open a socket on `host` (the `Host` header);
+    /// `also` are origins that something else allows.
+    pub fn allows(&self, origin: Option<&str>, host: Option<&str>, also: &[String]) -> bool {
         let Some(origin) = origin else {
             return true;
         };
         let own = origin
             .split_once("://")
             .is_some_and(|(_, authority)| host.is_some_and(|h| h.eq_ignore_ascii_case(authority)));
-        own || self
-            .allowed_origins
-            .iter()
-            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+        let mut listed = self.allowed_origins.iter().chain(also);
+        own || listed.any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
     }
 }
 
@@ -105,15 +104,15 @@ mod tests {
     fn foreign_pages_are_refused_unless_listed() {
         let mut config = WebSocket::default();
         let host = Some("127.0.0.1:4000");
-        assert!(config.allows(None, host));
-        assert!(config.allows(Some("http://127.0.0.1:4000"), host));
-        assert!(!config.allows(Some("http://127.0.0.1:4001"), host));
-        assert!(!config.allows(Some("null"), host));
+        assert!(config.allows(None, host, &[]));
+        assert!(config.allows(Some("http://127.0.0.1:4000"), host, &[]));
+        assert!(!config.allows(Some("http://127.0.0.1:4001"), host, &[]));
+        assert!(!config.allows(Some("null"), host, &[]));
         config.allowed_origins = vec!["https://app.example.org".to_owned()];
-        assert!(config.allows(Some("https://app.example.org"), host));
-        assert!(!config.allows(Some("https://app.example.org.evil.org"), host));
+        assert!(config.allows(Some("https://app.example.org"), host, &[]));
+        assert!(!config.allows(Some("https://app.example.org.evil.org"), host, &[]));
         config.allowed_origins = vec!["*".to_owned()];
-        assert!(config.allows(Some("https://anything"), host));
+        assert!(config.allows(Some("https://anything"), host, &[]));
     }
 
     #[test]

@@ -229,11 +229,10 @@ impl Writer<'_> {
         for node in nodes {
             match node {
                 Node::Field { key, name, conditions, children } if self.hold(conditions) => {
+                    let children = children.as_slice();
                     match wanted.iter_mut().find(|w| w.key == key) {
-                        Some(known) => known.children.push(children.as_slice()),
-                        None => {
-                            wanted.push(Wanted { key, name, children: vec![children.as_slice()] })
-                        }
+                        Some(known) => known.children.push(children),
+                        None => wanted.push(Wanted { key, name, children: vec![children] }),
                     }
                 }
                 Node::Fragment { on, conditions, children }

@@ -132,8 +132,10 @@ impl Plane {
             (None, Start::Snapshot) => Feed::live(&self.hub, filters),
             (None, Start::Retained) => Feed::retained(&self.hub, filters),
         };
-        let state = guard(&source, &request, after.is_some()).await?;
-        Ok(Subscription::new(self.clone(), source, shape, request, feed, state, after.is_some()))
+        let guard = Guard::new(&source, request);
+        let state = guard.ask(after.is_some()).await?;
+        let resumed = after.is_some();
+        Ok(Subscription::new(self.clone(), shape, guard, feed, state, resumed))
     }
 
     fn shape(&self, document: &Arc<str>) -> Result<Arc<Shape>, GraphQLError> {
@@ -187,36 +189,49 @@ struct Problem {
     extensions: Map<String, Value>,
 }
 
-/// Asks whether the viewer may listen, and for the state now.
-async fn guard(
-    source: &EventSource,
-    request: &Request,
-    resumed: bool,
-) -> Result<Map<String, Value>, Vec<GraphQLError>> {
-    let variables = source
-        .guard_variables
-        .iter()
-        .filter_map(|name| Some((name.clone(), request.arguments.get(name)?.clone())))
-        .collect();
-    let body = request.execution.guard(&source.guard, variables).await;
-    let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
-        tracing::error!(%error, field = source.field, "the guard's answer can't be read");
-        one(error::internal("The subscription can't be checked at the moment."))
-    })?;
-    let data = answer.data.unwrap_or_default();
-    let missing = |key: &String| data.get(key).is_none_or(Value::is_null);
-    let refused = source.required.iter().any(missing);
-    if refused && request.subscriber.is_none() {
-        return Err(one(error::unauthenticated("Sign in to listen to this.")));
+/// Decides whether a subscriber may listen, and runs what he subscribed to.
+pub(super) struct Guard {
+    pub(super) source: Arc<EventSource>,
+    pub(super) execution: Arc<dyn Execution>,
+    pub(super) subscriber: Option<Subscriber>,
+    variables: Map<String, Value>,
+}
+
+impl Guard {
+    fn new(source: &Arc<EventSource>, request: Request) -> Self {
+        let mut variables = request.arguments;
+        variables.retain(|name, _| source.guard_variables.contains(name));
+        Self {
+            source: source.clone(),
+            execution: request.execution,
+            subscriber: request.subscriber,
+            variables,
+        }
     }
-    // A snapshot with holes would pass for the state; a resumed client has it already.
-    if !answer.errors.is_empty() && (refused || !resumed) {
-        return Err(answer.errors.into_iter().map(public).collect());
+
+    /// Asks whether the subscriber may listen, and for the state now. `known`: he has
+    /// had the state before, so that one with holes does no harm.
+    pub(super) async fn ask(&self, known: bool) -> Result<Map<String, Value>, Vec<GraphQLError>> {
+        let query = &self.source.guard;
+        let body = self.execution.guard(query, self.variables.clone()).await;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
+            tracing::error!(%error, field = self.source.field, "the guard's answer can't be read");
+            one(error::internal("The subscription can't be checked at the moment."))
+        })?;
+        let data = answer.data.unwrap_or_default();
+        let missing = |key: &String| data.get(key).is_none_or(Value::is_null);
+        let refused = self.source.required.iter().any(missing);
+        if refused && self.subscriber.is_none() {
+            return Err(one(error::unauthenticated("Sign in to listen to this.")));
+        }
+        if !answer.errors.is_empty() && (refused || !known) {
+            return Err(answer.errors.into_iter().map(public).collect());
+        }
+        if refused {
+            return Err(one(error::not_found()));
+        }
+        Ok(data)
     }
-    if refused {
-        return Err(one(error::not_found()));
-    }
-    Ok(data)
 }
 
 /// An error of the guard for the client: its path lies in a query that he didn't write.

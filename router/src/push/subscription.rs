@@ -8,7 +8,7 @@ use futures::{StreamExt, stream::BoxStream};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, Sleep};
 
-use crate::error::GraphQLError;
+use crate::error::{GraphQLError, code};
 
 use super::{
     cursor::Cursor,
@@ -17,12 +17,18 @@ use super::{
     feed::Feed,
     mailbox::End,
     payload::Shape,
-    plane::{Plane, Request},
-    source::{EventSource, Start},
+    plane::{Guard, Plane},
+    source::Start,
 };
 
 /// The `type` of the event that tells the state now.
 const SNAPSHOT: &str = "SNAPSHOT";
+
+/// How a response begins of which nothing could be told. Then the viewer may have
+/// lost his access since the beginning, and the guard is asked again.
+const WITHOUT_DATA: &[u8] = br#"{"data":null"#;
+/// The guard's errors that say so; others are passing.
+const LOST_ACCESS: [&str; 3] = [error::NOT_FOUND, code::UNAUTHENTICATED, "FORBIDDEN"];
 
 /// What a transport writes to its client.
 #[derive(Debug)]
@@ -47,9 +53,8 @@ pub enum Delivery {
 /// A subscription that passed its guard. Dropping it frees its place at once.
 pub struct Subscription {
     plane: Arc<Plane>,
-    source: Arc<EventSource>,
     shape: Arc<Shape>,
-    request: Request,
+    guard: Guard,
     feed: Feed,
     stage: Stage,
     expiry: Option<std::pin::Pin<Box<Sleep>>>,
@@ -70,26 +75,25 @@ enum Stage {
 impl Subscription {
     pub(super) fn new(
         plane: Arc<Plane>,
-        source: Arc<EventSource>,
         shape: Arc<Shape>,
-        request: Request,
+        guard: Guard,
         feed: Feed,
         state: Map<String, Value>,
         resumed: bool,
     ) -> Self {
-        let stage = match (resumed, source.start) {
+        let stage = match (resumed, guard.source.start) {
             (false, Start::Snapshot) => Stage::Snapshot(state),
-            _ if source.is_last(&state) => Stage::Closing(state),
+            _ if guard.source.is_last(&state) => Stage::Closing(state),
             _ => Stage::Events,
         };
-        let expiry = request.subscriber.as_ref().map(|subscriber| {
+        let expiry = guard.subscriber.as_ref().map(|subscriber| {
             let left = subscriber.expires_at.saturating_sub(Utc::now().timestamp());
             let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
             // Far beyond any token; tokio's clock can't add every u64.
             let left = left.min(Duration::from_secs(365 * 24 * 3_600));
             Box::pin(tokio::time::sleep_until(Instant::now() + left))
         });
-        Self { plane, source, shape, request, feed, stage, expiry }
+        Self { plane, shape, guard, feed, stage, expiry }
     }
 
     /// What to write, in order; the last item is never [`Delivery::Next`].
@@ -104,7 +108,7 @@ impl Subscription {
     async fn next(&mut self) -> Option<Delivery> {
         let delivery = match std::mem::replace(&mut self.stage, Stage::Events) {
             Stage::Snapshot(state) => {
-                if self.source.is_last(&state) {
+                if self.guard.source.is_last(&state) {
                     self.stage = Stage::Over;
                 }
                 self.snapshot(&state).await
@@ -174,7 +178,7 @@ impl Subscription {
     async fn event(&mut self, event: &Event) -> Delivery {
         let position = Cursor { sequence: event.sequence, ..self.feed.position() };
         let payload = event.changed();
-        if self.source.is_last(payload) {
+        if self.guard.source.is_last(payload) {
             self.stage = Stage::Over;
         }
         self.answer(payload, position, &event.name, &event.occurred_at).await
@@ -190,7 +194,7 @@ impl Subscription {
         let cursor = position.encode();
         let mut payload = changed.clone();
         for (field, value) in [
-            ("__typename", self.source.event_type.as_str()),
+            ("__typename", self.guard.source.event_type.as_str()),
             ("cursor", cursor.as_str()),
             ("type", name),
             ("occurredAt", occurred_at),
@@ -199,13 +203,19 @@ impl Subscription {
         }
         let mut root = Map::new();
         root.insert("__typename".to_owned(), "Subscription".into());
-        root.insert(self.source.field.clone(), payload.into());
-        let execution = &self.request.execution;
+        root.insert(self.guard.source.field.clone(), payload.into());
+        let execution = &self.guard.execution;
         let flag = |variable: &str| execution.flag(variable);
         let root = self.shape.write(&root, &self.plane.sources.types, &flag);
         // Boxed by the trait: a waiting subscription doesn't carry the room that an
         // execution needs.
         let body = execution.event(root).await;
+        if body.starts_with(WITHOUT_DATA)
+            && let Err(errors) = self.guard.ask(true).await
+            && errors.iter().any(|error| LOST_ACCESS.contains(&error.code()))
+        {
+            return Delivery::Failed(errors);
+        }
         Delivery::Next { cursor: Some(cursor), body }
     }
 }

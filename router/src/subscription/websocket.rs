@@ -48,7 +48,8 @@ pub async fn respond(gateway: &Arc<Gateway>, request: axum::extract::Request) ->
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // An origin that can't be read is not one that is allowed.
     let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
-    if !config.allows(origin, text(header::HOST)) {
+    let cors = &gateway.config.http.cors.origins;
+    if !config.allows(origin, text(header::HOST), cors) {
         let error = GraphQLError::new(code::BAD_REQUEST, "This origin may not open a WebSocket.");
         return refuse(StatusCode::FORBIDDEN, error);
     }

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_graphql::{
@@ -33,6 +36,8 @@ pub(crate) struct State {
     pub(crate) title: Mutex<String>,
     pub(crate) progress: Mutex<i32>,
     pub(crate) completed_at: Mutex<Option<String>>,
+    /// The member is one no more.
+    pub(crate) removed: AtomicBool,
 }
 
 #[derive(SimpleObject)]
@@ -47,7 +52,9 @@ fn room(ctx: &Context<'_>, id: &ID) -> Result<Option<Room>> {
     let state = ctx.data::<Arc<State>>()?;
     let title = state.title.lock().expect("no panic").clone();
     let status = "OPEN".to_owned();
-    let own = viewer.id.to_string() == MEMBER && id.as_str() == "r1";
+    let own = viewer.id.to_string() == MEMBER
+        && id.as_str() == "r1"
+        && !state.removed.load(Ordering::Relaxed);
     Ok(own.then(|| Room { id: id.clone(), title, status }))
 }
 

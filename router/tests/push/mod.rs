@@ -6,3 +6,4 @@ mod resume;
 mod sse;
 mod stand;
 mod websocket;
+mod wire;

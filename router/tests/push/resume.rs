@@ -6,7 +6,10 @@ use std::sync::Arc;
 use router::push::{Config, Cursor};
 use serde_json::json;
 
-use super::stand::{Client, PATIENCE, Script, Side, Stand, eventually, request};
+use super::{
+    stand::{Client, PATIENCE, Script, Side, Stand, eventually, request},
+    wire::Wire,
+};
 
 async fn room(side: &Side, after: Option<&str>) -> Client {
     side.subscribe(request("roomUpdated", Script::room(), after)).await
@@ -215,6 +218,29 @@ async fn a_lost_reader_goes_on_where_it_stood() {
         for id in &ids {
             assert_eq!(client.event().await.event["job"]["id"], id.as_str());
         }
+    }
+    assert!(!client.has_more());
+}
+
+#[tokio::test]
+async fn a_lost_server_costs_time_but_no_event() {
+    let stand = Stand::new().await;
+    let wire = Wire::new().await;
+    let client = async_nats::connect(&wire.url).await.expect("NATS can be reached");
+    let side = stand.side_by(async_nats::jetstream::new(client), Config::default());
+    let mut client = room(&side, None).await;
+    let cursor = client.event().await.cursor;
+    for _ in 0..2 {
+        wire.cut();
+        let ids = [stand.room("r1").await, stand.room("r1").await];
+        // Who comes meanwhile finds what is known, and gets the rest later.
+        let mut late = room(&side, Some(&cursor)).await;
+        assert!(!client.has_more());
+        wire.mend();
+        for id in &ids {
+            assert_eq!(client.event().await.event["job"]["id"], id.as_str());
+        }
+        late.event().await;
     }
     assert!(!client.has_more());
 }

@@ -302,6 +302,17 @@ async fn an_expiring_token_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn who_is_removed_loses_the_stream() {
+    let house = House::new().await;
+    let mut stream = Stream::open(&house, room(&house, MEMBER)).await;
+    stream.event().await;
+    house.state.removed.store(true, std::sync::atomic::Ordering::Relaxed);
+    house.stand.room("r1").await;
+    assert_eq!(stream.refusal().await, "NOT_FOUND");
+    eventually(|| house.subscriptions() == 0).await;
+}
+
+#[tokio::test]
 async fn a_router_that_stops_lets_its_clients_come_back() {
     let house = House::new().await;
     let mut stream = Stream::open(&house, room(&house, MEMBER)).await;

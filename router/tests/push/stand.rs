@@ -81,7 +81,12 @@ impl Stand {
     }
 
     pub(crate) fn side(&self, config: Config) -> Side {
-        let stream = EventStream { context: self.context.clone(), prefix: self.prefix.clone() };
+        self.side_by(self.context.clone(), config)
+    }
+
+    /// A router that reaches the server by a connection of its own.
+    pub(crate) fn side_by(&self, context: jetstream::Context, config: Config) -> Side {
+        let stream = EventStream { context, prefix: self.prefix.clone() };
         let plane = Plane::start(SUPERGRAPH, stream, config).expect("the fixture is right");
         Side { plane: plane.expect("the fixture has event sources") }
     }
@@ -143,7 +148,6 @@ impl Stand {
 /// response is its root object.
 pub(crate) struct Script {
     answer: Mutex<Value>,
-    #[expect(clippy::type_complexity, reason = "one use")]
     during_guard: Option<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 

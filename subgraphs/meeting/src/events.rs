@@ -100,7 +100,15 @@ fn sections(meeting: &MeetingRecord) -> Vec<Value> {
     template
         .sections
         .iter()
-        .map(|section| json!({ "key": section.key, "title": section.title.in_language(language) }))
+        .map(|section| {
+            let title = section.title;
+            let mut told = json!({ "key": section.key, "title": title.in_language(language) });
+            // Not chosen: whoever hears the recording knows the language.
+            if meeting.language.is_none() {
+                told["titles"] = json!({ "ko": title.ko, "en": title.en });
+            }
+            told
+        })
         .collect()
 }
 

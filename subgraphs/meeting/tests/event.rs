@@ -9,7 +9,10 @@ use platform::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Case, DEADLINE};
+use crate::{
+    harness::{Case, DEADLINE},
+    upload::put_bytes,
+};
 
 #[tokio::test]
 async fn others_hear_what_they_need_of_a_meeting_and_watchers_what_changed() {
@@ -40,7 +43,9 @@ async fn others_hear_what_they_need_of_a_meeting_and_watchers_what_changed() {
         let time = data[time].as_str().unwrap_or_else(|| panic!("no {time}: {data}"));
         chrono::DateTime::parse_from_rfc3339(time).unwrap();
     }
-    assert_eq!(data["templateSections"][0], json!({ "key": "overview", "title": "개요" }));
+    let titles = json!({ "ko": "개요", "en": "Overview" });
+    let section = json!({ "key": "overview", "title": "개요", "titles": titles });
+    assert_eq!(data["templateSections"][0], section);
     assert!(shutdown.finish().await);
 }
 
@@ -71,6 +76,7 @@ async fn a_transcript_that_is_told_over_the_bus_makes_the_minutes_ready() {
 
     eventually(DEADLINE, async || case.status(&id).await == "MINUTES_READY").await;
     assert_eq!(case.told_kinds().await.last().unwrap(), "minutesReady.v1");
+    assert_eq!(assert_all_fit(&case.kernel.pool).await, 4);
     assert!(shutdown.finish().await);
 }
 
@@ -98,3 +104,51 @@ async fn tell_transcript(case: &Case, meeting_id: Uuid, shutdown: &Shutdown) {
 }
 
 static NO_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
+
+#[tokio::test]
+async fn what_is_told_is_as_its_schema_says() {
+    let case = Case::new().await;
+    let (ended, cancelled) = (case.started().await, case.planned().await);
+    case.mutate(&case.host, "updateMeeting", json!({ "meetingId": cancelled, "agenda": "A" }))
+        .await;
+    case.step("cancelMeeting", &cancelled).await;
+    let input = json!({ "meetingId": ended, "contentType": "audio/wav", "sizeBytes": 3 });
+    let upload = case.request(&case.host, input).await;
+    put_bytes(&upload["upload"], b"abc").await;
+    let input = json!({ "meetingId": ended, "recordingId": upload["recording"]["id"] });
+    case.mutate(&case.host, "endMeeting", input).await;
+    // Created twice, started, the plan changed, cancelled, a recording arrived, ended.
+    assert_eq!(assert_all_fit(&case.kernel.pool).await, 7);
+}
+
+/// Every event in the outbox is as the schema of its type says.
+async fn assert_all_fit(pool: &sqlx::PgPool) -> usize {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/events");
+    let read = |name: &str| -> Value {
+        let text =
+            std::fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    let envelope = read("envelope.schema.json");
+    let registry = jsonschema::Registry::new()
+        .add("urn:moim:event:envelope", envelope)
+        .unwrap()
+        .prepare()
+        .unwrap();
+    let events: Vec<Value> = sqlx::query_scalar("SELECT body FROM outbox WHERE class = 'event'")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    for event in &events {
+        let schema = read(&format!("{}.schema.json", event["type"].as_str().unwrap()));
+        let validator = jsonschema::options()
+            .with_registry(&registry)
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap();
+        let complaints: Vec<String> =
+            validator.iter_errors(event).map(|error| error.to_string()).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{event}");
+    }
+    events.len()
+}

@@ -50,6 +50,7 @@ async fn bad_input_is_told_field_by_field() {
         ("audio/wav;\r\nx: y", 10, ("UNSUPPORTED_MEDIA_TYPE", Some("contentType"))),
         ("audio/wav", 0, ("RECORDING_EMPTY", Some("sizeBytes"))),
         ("audio/wav", -5, ("RECORDING_EMPTY", Some("sizeBytes"))),
+        ("audio/wav", 2_000_000_001, ("RECORDING_TOO_LARGE", Some("sizeBytes"))),
         ("audio/wav", 2_147_483_648_i64, ("RECORDING_TOO_LARGE", Some("sizeBytes"))),
     ] {
         let input = json!({ "meetingId": id, "contentType": content_type, "sizeBytes": size });

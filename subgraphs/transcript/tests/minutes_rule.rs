@@ -24,12 +24,22 @@ fn said(texts: &[&str]) -> Vec<Utterance> {
 fn template(sections: &[(&str, &str)]) -> Vec<TemplateSection> {
     sections
         .iter()
-        .map(|(key, title)| TemplateSection { key: (*key).into(), title: (*title).into() })
+        .map(|(key, title)| TemplateSection::new(*key, *title))
         .collect()
 }
 
 fn body<'s>(sections: &'s [Section], key: &str) -> &'s str {
     &sections.iter().find(|section| section.key == key).unwrap().body
+}
+
+#[test]
+fn titles_are_in_the_language_that_was_spoken() {
+    let mut section = TemplateSection::new("overview", "개요");
+    section.titles = [("en", "Overview"), ("ko", "개요")].map(|(k, v)| (k.into(), v.into())).into();
+    let cases = [(Some("en-US"), "Overview"), (Some("ko"), "개요"), (Some("fr"), "개요"), (None, "개요")];
+    for (language, title) in cases {
+        assert_eq!(fill(&[section.clone()], &[], language)[0].title, title, "{language:?}");
+    }
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn any_template() -> impl Strategy<Value = Vec<TemplateSection>> {
         "cost",
     ];
     prop::collection::vec((prop::sample::select(KEYS), "\\PC{0,12}"), 0..8).prop_map(|list| {
-        list.into_iter().map(|(key, title)| TemplateSection { key: key.into(), title }).collect()
+        list.into_iter().map(|(key, title)| TemplateSection::new(key, title)).collect()
     })
 }
 

@@ -53,6 +53,19 @@ fn the_key_file_has_to_be_named() {
     );
 }
 
+#[test]
+fn tokens_live_as_long_as_configured_within_bounds() {
+    let source = Values::new().with("MOIM_USER_SIGNING_KEY_FILE", "key.pem");
+    let with = |seconds: &str| {
+        Config::from(&source.clone().with("MOIM_USER_ACCESS_TOKEN_SECONDS", seconds))
+    };
+    assert_eq!(Config::from(&source).unwrap().access_token_ttl_s, 900);
+    assert_eq!(with("5").unwrap().access_token_ttl_s, 5);
+    for bad in ["0", "-1", "86401", "soon"] {
+        assert!(matches!(with(bad), Err(ConfigError::Invalid { .. })), "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn the_key_set_is_public() {
     let case = Case::new().await;

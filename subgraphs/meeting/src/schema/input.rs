@@ -67,7 +67,7 @@ pub struct RequestRecordingUploadInput {
     pub meeting_id: ID,
     /// Media type: WAV, MP3, M4A, WebM, Ogg or FLAC, like `audio/webm;codecs=opus`.
     pub content_type: String,
-    /// Exact size in bytes, 1 to 2,147,483,647.
+    /// Exact size in bytes, 1 to 2,000,000,000.
     pub size_bytes: i64,
     /// The same key gives the same answer for 24 hours.
     pub idempotency_key: Option<String>,

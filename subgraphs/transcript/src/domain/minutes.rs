@@ -13,6 +13,8 @@
 //! | questions | sentences that ask |
 //! | any other | sentences that share a word with the section's title |
 
+use std::collections::BTreeMap;
+
 use super::sentence::{Sentence, Utterance, sentences};
 use super::{cue, salience};
 
@@ -34,6 +36,23 @@ pub struct TemplateSection {
     pub key: String,
     /// Title as people read it.
     pub title: String,
+    /// The title by language tag, when the template has it in several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub titles: BTreeMap<String, String>,
+}
+
+impl TemplateSection {
+    /// A section with one title.
+    #[must_use]
+    pub fn new(key: impl Into<String>, title: impl Into<String>) -> Self {
+        Self { key: key.into(), title: title.into(), titles: BTreeMap::new() }
+    }
+
+    /// The title in the language that was spoken, or else the one title.
+    fn title_in(&self, language: Option<&str>) -> &str {
+        let tag = language.and_then(|tag| tag.split('-').next()).map(str::to_lowercase);
+        tag.and_then(|tag| self.titles.get(&tag)).unwrap_or(&self.title)
+    }
 }
 
 /// A section of minutes.
@@ -135,7 +154,7 @@ pub fn default_sections(language: Option<&str>) -> Vec<TemplateSection> {
     ["overview", "discussion", "decisions", "actions"]
         .into_iter()
         .zip(titles)
-        .map(|(key, title)| TemplateSection { key: key.into(), title: title.into() })
+        .map(|(key, title)| TemplateSection::new(key, title))
         .collect()
 }
 
@@ -159,7 +178,7 @@ pub fn fill(
         .iter()
         .map(|section| Section {
             key: section.key.clone(),
-            title: section.title.clone(),
+            title: section.title_in(language).to_owned(),
             body: body(section, &said, &scores),
         })
         .collect()
