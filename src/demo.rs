@@ -37,7 +37,8 @@ pub(crate) async fn load(base: &str) -> Result<()> {
         let input = json!({
             "title": title, "agenda": agenda, "participantIds": [colleague],
             "scheduledAt": "2030-01-07T01:00:00Z", "idempotencyKey": format!("demo-{key}") });
-        let made = api.mutate("createMeeting", "CreateMeetingInput", "meeting { id }", input).await?;
+        let made =
+            api.mutate("createMeeting", "CreateMeetingInput", "meeting { id }", input).await?;
         if key == IN_PROGRESS {
             let input = json!({ "meetingId": made["meeting"]["id"] });
             api.mutate("startMeeting", "StartMeetingInput", "meeting { id }", input).await?;
@@ -97,8 +98,7 @@ impl Api {
 
     async fn send(&self, query: &str, variables: Value) -> Result<Value> {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let mut request =
-            Request::post(&self.url).header(header::CONTENT_TYPE, "application/json");
+        let mut request = Request::post(&self.url).header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use platform::shutdown::Shutdown;
+use router::Router;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 
@@ -16,6 +17,25 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("can't listen on {address}; set MOIM_LISTEN to a free address"))
+}
+
+/// Serves a router until shutdown. Its subscriptions are then closed, so that their clients resume elsewhere.
+///
+/// # Errors
+/// When the listener fails.
+pub(crate) async fn router(
+    listener: TcpListener,
+    router: Router,
+    others: axum::Router,
+    shutdown: &Shutdown,
+) -> Result<()> {
+    let routes = others.merge(router.routes());
+    let told = shutdown.clone();
+    shutdown.spawn(async move {
+        told.cancelled().await;
+        router.close();
+    });
+    run(listener, routes, shutdown).await
 }
 
 /// Serves until shutdown; connections that are open then get a few seconds.

@@ -162,7 +162,8 @@ async fn a_subgraph_refuses_requests_that_the_router_did_not_sign() {
     let subgraph = place.start(&["subgraph", "meeting"]).await;
     let host = story::register(&moim.client(), "host").await;
     let meeting = story::started_meeting(&host.client, &[]).await;
-    let entities = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
+    let entities =
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { title } } }";
     let representation = json!({ "r": [{ "__typename": "Meeting", "id": meeting }] });
 
     let direct = host.client.at(&subgraph.base).send(entities, representation.clone()).await;

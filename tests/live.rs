@@ -39,7 +39,8 @@ async fn a_dropped_subscription_resumes_where_it_was() {
     let mut seen = Vec::new();
     let mut cursor: Option<String> = None;
     for turn in 0..3 {
-        let (after, header) = if turn % 2 == 0 { (&cursor, None) } else { (&None, cursor.as_deref()) };
+        let (after, header) =
+            if turn % 2 == 0 { (&cursor, None) } else { (&None, cursor.as_deref()) };
         let variables = json!({ "meetingId": meeting, "after": after });
         let mut stream = Stream::open(&host.client, TRANSCRIPT_SEGMENTS, variables, header).await;
         let taken = take(&mut stream, 2).await;

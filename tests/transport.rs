@@ -37,19 +37,27 @@ async fn both_transports_give_the_same_answers() {
     std::fs::write(&config, text).expect("the configuration is written");
     let supergraph = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/supergraph.graphql");
     let config = config.display().to_string();
-    let router =
-        place.start(&["router", "--supergraph", supergraph, "--config", &config]).await;
+    let router = place.start(&["router", "--supergraph", supergraph, "--config", &config]).await;
     let apart = host.client.at(&router.base);
 
     let operations: [(&str, Value); 8] = [
         ("{ me { id name email locale } __typename }", Value::Null),
         (MEETING, json!({ "id": meeting })),
         (TASKS, json!({ "id": meeting })),
-        ("{ meetings(first: 5) { nodes { id title host { id name } participants { role user { name } } } pageInfo { hasNextPage } } }", Value::Null),
-        ("query ($id: ID!) { transcriptTask(id: $id) { __typename id error { code } } }", json!({ "id": task })),
+        (
+            "{ meetings(first: 5) { nodes { id title host { id name } participants { role user { name } } } pageInfo { hasNextPage } } }",
+            Value::Null,
+        ),
+        (
+            "query ($id: ID!) { transcriptTask(id: $id) { __typename id error { code } } }",
+            json!({ "id": task }),
+        ),
         ("{ meeting(id: \"nonsense\") { id } }", Value::Null),
         ("{ nothing }", Value::Null),
-        ("mutation { startMeeting(input: { meetingId: \"00000000-0000-0000-0000-000000000000\" }) { userErrors { code field message } } }", Value::Null),
+        (
+            "mutation { startMeeting(input: { meetingId: \"00000000-0000-0000-0000-000000000000\" }) { userErrors { code field message } } }",
+            Value::Null,
+        ),
     ];
     for (query, variables) in operations {
         let here = host.client.send(query, variables.clone()).await;

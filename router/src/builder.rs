@@ -50,6 +50,14 @@ pub enum BuildError {
     /// A subscription's event source can't work.
     #[error("the supergraph's event sources can't be used")]
     Sources(#[from] SourceError),
+    /// The query that guards a subscription doesn't fit the supergraph.
+    #[error("the guard of the subscription \"{field}\" can't be run: {reason}")]
+    Guard {
+        /// The subscription.
+        field: String,
+        /// What is wrong with its guard.
+        reason: String,
+    },
     /// The event stream's server can't be reached.
     #[error("the event stream can't be reached")]
     Events(#[from] BusError),
@@ -167,11 +175,26 @@ impl RouterBuilder {
             }
             None => None,
         };
+        if let Some(plane) = &plane {
+            check_guards(&engine, plane).await?;
+        }
         let gateway = Gateway::new(Arc::new(engine), authenticator, self.config, plane)?;
         let gateway = Arc::new(gateway);
         let routes = http::routes(&gateway)?.merge(self.health.routes());
         Ok(Router { gateway, routes })
     }
+}
+
+/// A guard that can't be run would refuse everybody; better not to start.
+async fn check_guards(engine: &Engine, plane: &Plane) -> Result<(), BuildError> {
+    for source in plane.sources().iter() {
+        if let Err(errors) = engine.prepare(&source.guard, None).await {
+            let reasons: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+            let (field, reason) = (source.field.clone(), reasons.join("; "));
+            return Err(BuildError::Guard { field, reason });
+        }
+    }
+    Ok(())
 }
 
 /// The stream that the program gave, or else the one that the configuration names.

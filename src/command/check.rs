@@ -1,7 +1,7 @@
 //! `moim check`: configuration and reachability; each failure says what to do.
 
 use crate::{
-    service::{Name, Shared, Service},
+    service::{Name, Service, Shared},
     setting::Settings,
 };
 use anyhow::{Result, bail};

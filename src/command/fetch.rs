@@ -43,7 +43,8 @@ impl Line {
                 return;
             }
             self.last = Some((progress.what, tenth));
-            let end = if !terminal || progress.done_bytes >= progress.total_bytes { "\n" } else { "\r" };
+            let end =
+                if !terminal || progress.done_bytes >= progress.total_bytes { "\n" } else { "\r" };
             // Progress is a courtesy: a closed terminal must not stop the work.
             let _ = write!(std::io::stderr(), "  {progress}{end}");
         }

@@ -27,7 +27,11 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             most => format!(" of {most}"),
         };
         let mut out = std::io::stdout();
-        writeln!(out, "{}: {}{limit} messages, {} bytes", stream.name, stream.messages, stream.bytes)?;
+        writeln!(
+            out,
+            "{}: {}{limit} messages, {} bytes",
+            stream.name, stream.messages, stream.bytes
+        )?;
         for consumer in stream.consumers {
             writeln!(
                 out,

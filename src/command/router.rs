@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     }
     let router = builder.build().await?;
     announce("router", &listener)?;
-    serve::run(listener, router.routes(), &shutdown).await?;
+    serve::router(listener, router, axum::Router::new(), &shutdown).await?;
     shutdown.finish().await;
     Ok(())
 }

@@ -44,7 +44,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let shared = Shared::connect(&settings).await?;
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
-    let routes = service.endpoint.routes().merge(service.routes.clone()).merge(shared.health.routes());
+    let routes =
+        service.endpoint.routes().merge(service.routes.clone()).merge(shared.health.routes());
     announce(arguments.name.as_str(), &listener)?;
     serve::run(listener, routes, &shutdown).await?;
     shutdown.finish().await;

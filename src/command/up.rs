@@ -5,14 +5,15 @@ use crate::{
     service::{Name, Service, Shared},
     setting::{self, KeyFolder, Settings},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use platform::{
     config::{Env, Source, Values},
     shutdown::Shutdown,
     telemetry, topology,
 };
 use router::Router;
-use std::{io::Write, net::SocketAddr, path::Path};
+use std::{io::Write, path::Path};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 /// The supergraph of this version, composed at build time (`make schema`).
 const SUPERGRAPH: &str = include_str!("../../schema/supergraph.graphql");
@@ -32,29 +33,36 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let keys = KeyFolder::of(&data);
     keys.fill()?;
     let listener = serve::bind(setting::listen(None)?).await?;
-    let address = listener.local_addr()?;
     let shutdown = Shutdown::default();
     shutdown.on_signal()?;
 
     let stack = stack::Stack::start(&stack::Options::from_env(&data)).await?;
-    let result = serve_all(&arguments, &data, &stack, keys.values(), listener, address, &shutdown);
-    let result = result.await;
+    let running = async {
+        let start = start_all(&arguments, &data, &stack, keys.values(), listener, &shutdown);
+        tokio::select! {
+            serving = start => serving?.await?,
+            () = shutdown.cancelled() => Ok(()), // told to end before everything was up
+        }
+    };
+    let result = tokio::select! {
+        result = running => result,
+        server = stack.failed() => Err(anyhow!("{server} ended and can't be started again")),
+    };
     shutdown.finish().await;
     stack.stop().await;
     result
 }
 
-/// Runs on servers that are up.
-async fn serve_all(
+/// Starts everything on servers that are up; answers the task that serves.
+async fn start_all(
     arguments: &Arguments,
     data: &Path,
     stack: &stack::Stack,
     keys: Values,
-    listener: tokio::net::TcpListener,
-    address: SocketAddr,
+    listener: TcpListener,
     shutdown: &Shutdown,
-) -> Result<()> {
-    let base = format!("http://{address}");
+) -> Result<JoinHandle<Result<()>>> {
+    let base = format!("http://{}", listener.local_addr()?);
     let settings = Settings::with(
         data,
         keys.with("MOIM_POSTGRES_URL", stack.postgres_url())
@@ -75,9 +83,8 @@ async fn serve_all(
     let mut routes = axum::Router::new();
     let mut config = router_config(&base)?;
     config.events = Some(super::router::events(&settings)?);
-    let mut builder = Router::builder(SUPERGRAPH, config)
-        .keys(shared.keys.clone())
-        .health(shared.health.clone());
+    let mut builder =
+        Router::builder(SUPERGRAPH, config).keys(shared.keys.clone()).health(shared.health.clone());
     for (name, service) in &services {
         builder = builder.transport(name.as_str(), service.endpoint.clone());
         routes = routes.merge(service.routes.clone());
@@ -87,15 +94,15 @@ async fn serve_all(
         service.work(shutdown);
     }
     let serving = tokio::spawn({
-        let (routes, shutdown) = (routes.merge(router.routes()), shutdown.clone());
-        async move { serve::run(listener, routes, &shutdown).await }
+        let shutdown = shutdown.clone();
+        async move { serve::router(listener, router, routes, &shutdown).await }
     });
     let with_demo = !arguments.no_demo && setting::switch("MOIM_DEMO", true)?;
     if with_demo {
         demo::load(&base).await.context("the demo data can't be loaded")?;
     }
     welcome(&base, with_demo)?;
-    serving.await?
+    Ok(serving)
 }
 
 /// The router's configuration: `MOIM_ROUTER_CONFIG` names a file, else tokens of our own user service.
@@ -119,9 +126,18 @@ fn welcome(base: &str, with_demo: bool) -> Result<()> {
     writeln!(out, "  Explorer           {base}/graphiql/")?;
     if with_demo {
         writeln!(out, "  Demo login         {}   {}", demo::EMAIL, demo::PASSWORD)?;
-        writeln!(out, "\n  To try in the explorer: the tabs hold the main job. Log in with the first one, put the")?;
-        writeln!(out, "  accessToken into the headers pane, then subscribe to the meeting that is in progress,")?;
-        writeln!(out, "  upload a recording (README.md shows the curl command) and end the meeting.")?;
+        writeln!(
+            out,
+            "\n  To try in the explorer: the tabs hold the main job. Log in with the first one, put the"
+        )?;
+        writeln!(
+            out,
+            "  accessToken into the headers pane, then subscribe to the meeting that is in progress,"
+        )?;
+        writeln!(
+            out,
+            "  upload a recording (README.md shows the curl command) and end the meeting."
+        )?;
     }
     writeln!(out)?;
     Ok(())

@@ -1,12 +1,7 @@
 //! A running `moim` process with databases, keys, streams and a data folder of its own.
 
 use super::client::Client;
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -67,7 +62,8 @@ impl Place {
         let base = tokio::time::timeout(START, listening(&mut lines))
             .await
             .unwrap_or_else(|_| panic!("moim {arguments:?} doesn't listen within {START:?}"));
-        let output = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let output =
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Instance { child, base, _output: output }
     }
 }

@@ -42,7 +42,8 @@ impl Stream {
         }
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = request.body(Full::new(Bytes::from(body))).expect("request");
-        let http: HttpClient<_, Full<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+        let http: HttpClient<_, Full<Bytes>> =
+            HttpClient::builder(TokioExecutor::new()).build_http();
         let response = http.request(request).await.expect("the stream opens");
         Self { status: response.status(), body: response.into_body(), buffer: String::new() }
     }

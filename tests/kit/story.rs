@@ -160,8 +160,16 @@ pub(crate) async fn minutes(client: &Client, meeting: &str) -> Value {
 /// How many of the words that the recording is known to say are in the text.
 pub(crate) fn known_words(text: &str) -> usize {
     const WORDS: [&str; 10] = [
-        "best", "worst", "wisdom", "foolishness", "belief", "light", "darkness", "hope",
-        "despair", "heaven",
+        "best",
+        "worst",
+        "wisdom",
+        "foolishness",
+        "belief",
+        "light",
+        "darkness",
+        "hope",
+        "despair",
+        "heaven",
     ];
     let text = text.to_lowercase();
     WORDS.iter().filter(|word| text.contains(*word)).count()

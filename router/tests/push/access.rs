@@ -1,10 +1,13 @@
 //! Who may listen, and how a subscription begins and ends.
 
 use futures::FutureExt;
-use router::push::{Config, Subscriber};
+use router::{
+    BuildError, Router,
+    push::{Config, Subscriber},
+};
 use serde_json::json;
 
-use super::stand::{Script, Stand, eventually, request};
+use super::stand::{SUPERGRAPH, Script, Stand, eventually, request};
 
 #[tokio::test]
 async fn a_snapshot_comes_first_and_then_what_concerns_the_client() {
@@ -171,4 +174,17 @@ async fn a_client_that_leaves_frees_its_place_at_once() {
     assert_eq!(side.plane.subscriptions(), 1);
     drop(client);
     assert_eq!(side.plane.subscriptions(), 0);
+}
+
+#[tokio::test]
+async fn a_guard_that_does_not_fit_the_supergraph_stops_the_start() {
+    let stand = Stand::new().await;
+    let broken =
+        SUPERGRAPH.replace("room(id: $roomId) { __typename id }", "room(id: $roomId) { no }");
+    assert_ne!(broken, SUPERGRAPH);
+    let built = Router::builder(broken, router::Config::default())
+        .events(stand.context.clone(), stand.prefix.clone())
+        .build()
+        .await;
+    assert!(matches!(built.err(), Some(BuildError::Guard { .. })));
 }
