@@ -8,6 +8,7 @@ use crate::kit::{
     websocket::Socket,
 };
 use serde_json::json;
+use std::path::Path;
 
 /// Given a meeting in progress and its recording, when it is ended, then its three subscriptions push a snapshot,
 /// the task's way to COMPLETED, the segments, and MINUTES_READY; and one query over three services shows it all.
@@ -119,4 +120,26 @@ async fn a_task_that_ended_before_is_still_reported() {
     assert_eq!(task["error"]["code"], "NOT_AUDIO");
     let end = stream.next(SOON).await.expect("an end");
     assert_eq!(end.kind, "complete");
+}
+
+/// Given recordings as a browser's recorder and a phone make them, when their meetings end, then both become minutes.
+#[tokio::test]
+async fn compressed_recordings_become_minutes_too() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let host = story::register(&moim.client(), "host").await;
+    for (file, content_type) in
+        [("live.webm", "audio/webm;codecs=opus"), ("speech.mp3", "audio/mpeg")]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("speech/tests/fixtures").join(file);
+        let recording = std::fs::read(path).expect("the fixture is there");
+        let meeting = story::started_meeting(&host.client, &[]).await;
+        let recording = story::upload(&host.client, &meeting, content_type, recording).await;
+        story::end_meeting(&host.client, &meeting, &recording).await;
+
+        let minutes = story::minutes(&host.client, &meeting).await;
+
+        let text = minutes["meeting"]["transcript"]["text"].as_str().expect("text");
+        assert!(text.contains("the best of times"), "{file}: {text}");
+    }
 }

@@ -118,6 +118,12 @@ fn router_config(base: &str) -> Result<router::Config> {
     Ok(router::Config::from_yaml(&text)?)
 }
 
+/// What a newcomer may try.
+const TO_TRY: &str = "
+  To try: open the explorer. Its tabs hold the main job, step by step: log in with the first,
+  watch the meeting that is in progress, send it a recording, end it, and see its minutes come.
+  `make sample` gives you a recording; README.md has the same job for curl.";
+
 /// Says where everything is and what to try.
 fn welcome(base: &str, with_demo: bool) -> Result<()> {
     let mut out = std::io::stdout();
@@ -126,18 +132,7 @@ fn welcome(base: &str, with_demo: bool) -> Result<()> {
     writeln!(out, "  Explorer           {base}/graphiql/")?;
     if with_demo {
         writeln!(out, "  Demo login         {}   {}", demo::EMAIL, demo::PASSWORD)?;
-        writeln!(
-            out,
-            "\n  To try in the explorer: the tabs hold the main job. Log in with the first one, put the"
-        )?;
-        writeln!(
-            out,
-            "  accessToken into the headers pane, then subscribe to the meeting that is in progress,"
-        )?;
-        writeln!(
-            out,
-            "  upload a recording (README.md shows the curl command) and end the meeting."
-        )?;
+        writeln!(out, "{TO_TRY}")?;
     }
     writeln!(out)?;
     Ok(())
