@@ -122,7 +122,10 @@ async fn one_process_serves_many_jobs_also_bad_ones() {
     let first = Running::start(&engine, short()).end().await;
     first.1.unwrap();
     let pids = engine.pids();
-    assert!(niceness(pids[0]).contains(&10), "{:?}", niceness(pids[0]));
+    // The tests themselves may have been started nicely.
+    let own = niceness(std::process::id())[0];
+    let nicer = (own + 10).min(19);
+    assert!(niceness(pids[0]).contains(&nicer), "{own}: {:?}", niceness(pids[0]));
 
     let bad = Running::start(&engine, Job::new(notes)).end().await.1.unwrap_err();
     assert_eq!((bad.code(), bad.is_retryable()), (Code::NotAudio, false));
