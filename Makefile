@@ -30,9 +30,10 @@ test: ## Run every test against real servers
 	@tools/need compiler cmake python node nextest
 	export SQLX_OFFLINE=true
 	cargo nextest run --locked --workspace $(if $(CI),--profile ci)
-	cargo test --locked --quiet --workspace --doc
 	npm ci --prefix schema --ignore-scripts --silent
 	node --test schema/test/
+	npm ci --prefix tests/clients --ignore-scripts --silent
+	cargo run --quiet --locked --package stack -- run -- node --test tests/clients/*.test.mjs
 
 .PHONY: check
 check: ## Everything that is checked without running it
