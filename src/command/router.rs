@@ -49,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         builder = builder.keys(signature::Keys::from(&config::Keys::from(&settings)?));
     }
     let router = builder.build().await?;
+    router.watch(&arguments.supergraph);
     announce("router", &listener)?;
     serve::router(listener, router, axum::Router::new(), &shutdown).await?;
     shutdown.finish().await;

@@ -22,10 +22,7 @@ fn said(texts: &[&str]) -> Vec<Utterance> {
 }
 
 fn template(sections: &[(&str, &str)]) -> Vec<TemplateSection> {
-    sections
-        .iter()
-        .map(|(key, title)| TemplateSection::new(*key, *title))
-        .collect()
+    sections.iter().map(|(key, title)| TemplateSection::new(*key, *title)).collect()
 }
 
 fn body<'s>(sections: &'s [Section], key: &str) -> &'s str {
@@ -36,7 +33,8 @@ fn body<'s>(sections: &'s [Section], key: &str) -> &'s str {
 fn titles_are_in_the_language_that_was_spoken() {
     let mut section = TemplateSection::new("overview", "개요");
     section.titles = [("en", "Overview"), ("ko", "개요")].map(|(k, v)| (k.into(), v.into())).into();
-    let cases = [(Some("en-US"), "Overview"), (Some("ko"), "개요"), (Some("fr"), "개요"), (None, "개요")];
+    let cases =
+        [(Some("en-US"), "Overview"), (Some("ko"), "개요"), (Some("fr"), "개요"), (None, "개요")];
     for (language, title) in cases {
         assert_eq!(fill(&[section.clone()], &[], language)[0].title, title, "{language:?}");
     }
