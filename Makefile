@@ -45,6 +45,14 @@ check: ## Everything that is checked without running it
 	cargo deny --offline --log-level warn --locked check --hide-inclusion-graph licenses bans sources
 	tools/unchanged schema $(MAKE) --no-print-directory schema
 
+.PHONY: bench
+bench: ## Measure the router beside others: docs/performance.md
+	@tools/need compiler cmake python node
+	export SQLX_OFFLINE=true
+	cargo build --locked --release --package moim --package bench
+	npm ci --prefix bench/gateway --ignore-scripts --silent
+	exec "$${CARGO_TARGET_DIR:-target}/release/bench" run --results bench/results --gateway bench/gateway
+
 .PHONY: schema
 schema: ## Print the subgraphs' schemas and compose them
 	@tools/need compiler cmake node

@@ -222,3 +222,21 @@ async fn malformed_graphql_gets_a_code() {
     });
     assert!(within.await);
 }
+
+/// Given the limits of `moim up`, when an address tries one log-in after the other, then it is soon told to wait.
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_wait() {
+    let mut place = Place::new();
+    place.set("MOIM_RATE_LIMIT", "true");
+    let moim = place.up().await;
+    let client = moim.client();
+    let tries = (0..60).map(|_| log_in(&client, "nobody@example.org", "no-such-password"));
+
+    let answers = futures::future::join_all(tries).await;
+
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert!(!refused.is_empty() && refused.len() < answers.len());
+    for answer in refused {
+        assert_eq!(answer.error_code(), Some("RATE_LIMITED"));
+    }
+}

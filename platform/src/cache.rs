@@ -11,6 +11,7 @@
 //!   then this process doesn't read from it.
 
 mod link;
+mod script;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config;
 use link::Link;
+pub use script::Script;
 
 /// Most time for one command.
 pub const COMMAND_TIMEOUT_MS: u64 = 50;

@@ -11,7 +11,7 @@ use crate::config::{Env, Redis, Source as _, Values};
 const DEADLINE: Duration = Duration::from_secs(10);
 type Never = std::convert::Infallible;
 
-fn redis(url: &str) -> Redis {
+pub(super) fn redis(url: &str) -> Redis {
     // Given: a key prefix that no other test has.
     let prefix = format!("t{:08x}", rand::random::<u32>());
     let source = Values::new().with("MOIM_REDIS_URL", url).with("MOIM_REDIS_PREFIX", prefix);
@@ -22,7 +22,7 @@ fn real_url() -> String {
     Env.get("MOIM_REDIS_URL").expect("MOIM_REDIS_URL names a real server")
 }
 
-async fn real() -> Cache {
+pub(super) async fn real() -> Cache {
     Cache::connect(&redis(&real_url())).await.unwrap()
 }
 

@@ -1,28 +1,32 @@
 //! Puts a router together.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use platform::{
     bus::{Bus, BusError},
+    cache::{Cache, CacheError},
     health::Registry,
     signature::Keys,
-    subgraph::{Http, HttpOptions, InvalidUrl, Transport},
+    subgraph::{InvalidUrl, Transport},
 };
 
 use crate::{
     authentication::{Authenticator, JwksError},
     config::{Config, ConfigError},
-    engine::{Engine, Service},
+    engine::Engine,
     gateway::Gateway,
     http,
-    push::{EventStream, Plane, SourceError},
-    supergraph::{Supergraph, SupergraphError},
+    push::{EventStream, SourceError},
+    rate::Limiter,
+    reload::{self, Assembly},
+    supergraph::SupergraphError,
 };
 
 /// A router, ready to be served.
 pub struct Router {
     gateway: Arc<Gateway>,
     routes: axum::Router,
+    assembly: Arc<Assembly>,
 }
 
 /// Collects what a router needs.
@@ -33,11 +37,15 @@ pub struct RouterBuilder {
     keys: Option<Keys>,
     health: Registry,
     events: Option<EventStream>,
+    cache: Option<Cache>,
 }
 
 /// Why a router cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The process ends.
+    #[error("the loading of the supergraph was broken off")]
+    Interrupted,
     /// The supergraph is unusable.
     #[error("the supergraph cannot be loaded")]
     Supergraph(#[from] SupergraphError),
@@ -61,6 +69,9 @@ pub enum BuildError {
     /// The event stream's server can't be reached.
     #[error("the event stream can't be reached")]
     Events(#[from] BusError),
+    /// The settings of Redis are unusable.
+    #[error("the rate limits' Redis can't be used")]
+    Cache(#[from] CacheError),
     /// A subgraph's address is unusable.
     #[error("the subgraph \"{name}\" has an unusable address")]
     Address {
@@ -82,6 +93,7 @@ impl Router {
             keys: None,
             health: Registry::default(),
             events: None,
+            cache: None,
         }
     }
 
@@ -90,16 +102,37 @@ impl Router {
         self.routes.clone()
     }
 
-    /// The engine, for programs that execute operations themselves.
+    /// The engine of the moment, for programs that execute operations themselves.
     pub fn engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.gateway.engine)
+        self.gateway.engine()
     }
 
     /// Closes all subscriptions, so that their connections can end and the clients
     /// resume elsewhere. To be called when the process is told to stop.
     pub fn close(&self) {
-        if let Some(plane) = self.gateway.live.plane() {
-            plane.close();
+        self.assembly.close();
+    }
+
+    /// Serves another supergraph from now on, without dropping a request or a
+    /// subscription that fits it.
+    ///
+    /// # Errors
+    /// Where it cannot be served; then nothing has changed.
+    pub async fn reload(&self, supergraph_sdl: impl Into<String>) -> Result<(), BuildError> {
+        reload::reload(supergraph_sdl.into(), &self.assembly, &self.gateway).await
+    }
+
+    /// Follows the supergraph's file for as long as the router is served, as
+    /// `reload.poll_ms` says. A changed file that cannot be served is told in the log.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn watch(&self, path: impl Into<PathBuf>) {
+        let every = Duration::from_millis(self.gateway.config.reload.poll_ms);
+        if !every.is_zero() {
+            let gateway = Arc::downgrade(&self.gateway);
+            let assembly = Arc::clone(&self.assembly);
+            tokio::spawn(reload::watch(path.into(), every, assembly, gateway));
         }
     }
 
@@ -137,6 +170,14 @@ impl RouterBuilder {
         self
     }
 
+    /// Counts requests for rate limits together with all others who use this Redis, whatever the
+    /// configuration says of it.
+    #[must_use]
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// Serves these components' health instead of the process's alone.
     #[must_use]
     pub fn health(mut self, health: Registry) -> Self {
@@ -147,7 +188,7 @@ impl RouterBuilder {
     /// Serves the explorer or not, whatever the configuration says.
     #[must_use]
     pub fn explorer(mut self, shown: bool) -> Self {
-        self.config.explorer = shown;
+        self.config.explorer = Some(shown);
         self
     }
 
@@ -156,45 +197,16 @@ impl RouterBuilder {
     /// # Errors
     /// Where supergraph, configuration or key sets are unusable.
     pub async fn build(self) -> Result<Router, BuildError> {
-        let supergraph = Supergraph::load(self.sdl)?;
-        let addresses = supergraph.subgraphs().iter();
-        let addresses = addresses.map(|it| (it.name.as_str(), it.url.as_str())).collect();
-        self.config.check(&addresses)?;
-        let services = services(&addresses, &self.config, &self.transports)?;
         let authenticator = Authenticator::new(&self.config.authentication)?;
-        let engine = Engine::new(
-            supergraph,
-            services,
-            self.keys,
-            self.config.introspection,
-            self.config.plan_cache_entries,
-        );
-        let plane = match event_stream(self.events, &self.config).await? {
-            Some(stream) => {
-                Plane::start(engine.supergraph().sdl(), stream, self.config.push.clone())?
-            }
-            None => None,
-        };
-        if let Some(plane) = &plane {
-            check_guards(&engine, plane).await?;
-        }
-        let gateway = Gateway::new(Arc::new(engine), authenticator, self.config, plane)?;
+        let stream = event_stream(self.events, &self.config).await?;
+        let assembly = Assembly::new(self.config.clone(), self.transports, self.keys, stream);
+        let current = assembly.make(self.sdl).await?;
+        let limiter = Arc::new(Limiter::connect(&self.config, self.cache).await?);
+        let gateway = Gateway::new(current, authenticator, self.config, limiter)?;
         let gateway = Arc::new(gateway);
         let routes = http::routes(&gateway)?.merge(self.health.routes());
-        Ok(Router { gateway, routes })
+        Ok(Router { gateway, routes, assembly: Arc::new(assembly) })
     }
-}
-
-/// A guard that can't be run would refuse everybody; better not to start.
-async fn check_guards(engine: &Engine, plane: &Plane) -> Result<(), BuildError> {
-    for source in plane.sources().iter() {
-        if let Err(errors) = engine.prepare(&source.guard, None).await {
-            let reasons: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
-            let (field, reason) = (source.field.clone(), reasons.join("; "));
-            return Err(BuildError::Guard { field, reason });
-        }
-    }
-    Ok(())
 }
 
 /// The stream that the program gave, or else the one that the configuration names.
@@ -217,36 +229,4 @@ async fn event_stream(
             }))
         }
     }
-}
-
-fn services(
-    addresses: &HashMap<&str, &str>,
-    config: &Config,
-    transports: &HashMap<String, Arc<dyn Transport>>,
-) -> Result<HashMap<Arc<str>, Service>, BuildError> {
-    let mut services = HashMap::new();
-    for (name, composed) in addresses {
-        let settings = config.subgraph(name);
-        let transport = match transports.get(*name) {
-            Some(transport) => Arc::clone(transport),
-            None => {
-                let url = settings.url.as_deref().unwrap_or(composed);
-                if url.is_empty() {
-                    // A virtual subgraph has no address, and is never asked.
-                    continue;
-                }
-                let options = HttpOptions {
-                    timeout_ms: settings.timeout_ms,
-                    response_max_bytes: settings.response_max_bytes,
-                    ..HttpOptions::default()
-                };
-                let http = Http::new(url, options)
-                    .map_err(|source| BuildError::Address { name: (*name).to_owned(), source })?;
-                Arc::new(http) as Arc<dyn Transport>
-            }
-        };
-        let timeout = Duration::from_millis(settings.timeout_ms);
-        services.insert(Arc::from(*name), Service { transport, timeout });
-    }
-    Ok(services)
 }

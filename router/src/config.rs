@@ -7,62 +7,98 @@ use std::{
     path::PathBuf,
 };
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::engine::SUBGRAPH_TIMEOUT_MS;
 
 /// Largest request body unless configured, in bytes.
 pub const BODY_MAX_BYTES: usize = 1024 * 1024;
+/// Longest that a query or mutation may take unless configured, in milliseconds.
+pub const REQUEST_TIMEOUT_MS: u64 = 60_000;
 /// Prepared operations kept unless configured.
 pub const PLAN_CACHE_ENTRIES: usize = 1_000;
 /// Largest answer of a subgraph unless configured, in bytes.
 pub const SUBGRAPH_RESPONSE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// The router's configuration.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Whether `__schema` and `__type` are answered.
-    pub introspection: bool,
-    /// Whether `/graphiql` is served.
-    pub explorer: bool,
+    /// Who is meant to use it: sets what isn't set by itself.
+    pub mode: crate::mode::Mode,
+    /// Whether `__schema` and `__type` are answered; only in development unless set.
+    pub introspection: Option<bool>,
+    /// Whether `/graphiql` is served; only in development unless set.
+    pub explorer: Option<bool>,
+    /// What clients are told of errors.
+    pub errors: crate::mode::Errors,
     /// Who may be believed.
     pub authentication: Authentication,
     /// Settings of single subgraphs, by name.
     pub subgraphs: BTreeMap<String, Subgraph>,
     /// The HTTP side.
     pub http: Http,
-    /// Headers of clients for subgraphs.
-    pub headers: Headers,
+    /// How changes of the supergraph's file are found.
+    pub reload: crate::reload::Config,
+    /// Subscriptions of subgraphs.
+    pub remote: crate::remote::Config,
+    /// How subgraphs are asked.
+    pub fetch: crate::fetch::Fetch,
+    /// Persisted documents and the safelist.
+    pub documents: crate::document::Config,
+    /// Limits on what clients may ask for.
+    pub limits: crate::limit::Config,
+    /// Which headers go from clients to subgraphs and back.
+    pub headers: crate::headers::Config,
+    /// Progressive overrides.
+    pub overrides: crate::planner::Overrides,
     /// Prepared operations that are kept.
     pub plan_cache_entries: usize,
     /// The event stream that feeds subscriptions; None for a router without.
     pub events: Option<Events>,
     /// Bounds of the push plane.
     pub push: crate::push::Config,
+    /// What becomes of requests for more than is allowed.
+    pub authorization: crate::authorization::Config,
+    /// How many requests a viewer or an address may send.
+    pub rate_limit: crate::rate::Config,
+    /// Where requests come from, behind proxies.
+    pub client_address: crate::rate::ClientAddress,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
-            introspection: true,
-            explorer: true,
+            mode: crate::mode::Mode::default(),
+            introspection: None,
+            explorer: None,
+            errors: crate::mode::Errors::default(),
             authentication: Authentication::default(),
             subgraphs: BTreeMap::new(),
             http: Http::default(),
-            headers: Headers::default(),
+            reload: crate::reload::Config::default(),
+            remote: crate::remote::Config::default(),
+            fetch: crate::fetch::Fetch::default(),
+            documents: crate::document::Config::default(),
+            limits: crate::limit::Config::default(),
+            headers: crate::headers::Config::default(),
+            overrides: crate::planner::Overrides::default(),
             plan_cache_entries: PLAN_CACHE_ENTRIES,
             events: None,
             push: crate::push::Config::default(),
+            authorization: crate::authorization::Config::default(),
+            rate_limit: crate::rate::Config::default(),
+            client_address: crate::rate::ClientAddress::default(),
         }
     }
 }
 
 /// Where identities come from. Without issuers everybody is anonymous.
-#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Authentication {
     /// Issuers of tokens.
@@ -70,7 +106,7 @@ pub struct Authentication {
 }
 
 /// An issuer of tokens.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     /// The `iss` of its tokens.
@@ -80,11 +116,12 @@ pub struct Issuer {
     pub audience: Option<String>,
     /// Its public keys: `url: …`, `file: …` or `inline: …`.
     #[serde(with = "serde_yaml_ng::with::singleton_map")]
+    #[schemars(with = "Jwks")]
     pub jwks: Jwks,
 }
 
 /// Where an issuer's key set is.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum Jwks {
     /// Fetched, cached, and fetched again for an unknown key.
@@ -96,7 +133,7 @@ pub enum Jwks {
 }
 
 /// Settings of one subgraph.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Subgraph {
     /// Its address, instead of the supergraph's.
@@ -105,6 +142,11 @@ pub struct Subgraph {
     pub timeout_ms: u64,
     /// Largest answer, in bytes.
     pub response_max_bytes: usize,
+    /// Where its subscriptions are served over WebSocket (`ws`, `wss`, `http` or
+    /// `https`), if not at its address.
+    pub subscription_url: Option<String>,
+    /// What is different from the section `fetch` for it.
+    pub fetch: crate::fetch::FetchOverride,
 }
 
 impl Default for Subgraph {
@@ -113,16 +155,21 @@ impl Default for Subgraph {
             url: None,
             timeout_ms: SUBGRAPH_TIMEOUT_MS,
             response_max_bytes: SUBGRAPH_RESPONSE_MAX_BYTES,
+            subscription_url: None,
+            fetch: crate::fetch::FetchOverride::default(),
         }
     }
 }
 
 /// The HTTP side.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Largest request body, in bytes.
     pub body_max_bytes: usize,
+    /// Longest that a query or mutation may take with all of its fetches, in
+    /// milliseconds.
+    pub timeout_ms: u64,
     /// Whether requests that a browser sends without asking first are refused.
     pub csrf_protection: bool,
     /// Pages of other origins.
@@ -135,6 +182,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             body_max_bytes: BODY_MAX_BYTES,
+            timeout_ms: REQUEST_TIMEOUT_MS,
             csrf_protection: true,
             cors: Cors::default(),
             compression: true,
@@ -143,7 +191,7 @@ impl Default for Http {
 }
 
 /// Which other origins' pages may read responses.
-#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cors {
     /// Origins such as `https://app.example.org`, or `*` for all. None by default.
@@ -152,22 +200,8 @@ pub struct Cors {
     pub credentials: bool,
 }
 
-/// Which headers of clients go on to subgraphs.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Headers {
-    /// Names, to every subgraph. `moim-*` and hop-by-hop headers never go on.
-    pub propagate: Vec<String>,
-}
-
-impl Default for Headers {
-    fn default() -> Self {
-        Self { propagate: vec!["accept-language".to_owned()] }
-    }
-}
-
 /// The event stream.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Events {
     /// NATS servers, such as `nats://127.0.0.1:4222`.
@@ -189,9 +223,15 @@ pub enum ConfigError {
     /// Cookies for everybody.
     #[error("http.cors: `credentials` cannot be allowed to every origin (`*`)")]
     CorsCredentials,
+    /// The safelist cannot be used.
+    #[error(transparent)]
+    Safelist(#[from] crate::document::SafelistError),
     /// A text that cannot be a header.
     #[error("`{0}` is not a valid header name or origin")]
     Header(String),
+    /// A trusted proxy that is none.
+    #[error("client_address.trusted_proxies: `{0}` is no address and no network like 10.0.0.0/8")]
+    Network(String),
     /// Neither the supergraph nor the configuration says where a subgraph is.
     #[error(
         "the subgraph \"{0}\" has no usable address: set subgraphs.{0}.url, or compose with a \
@@ -212,15 +252,26 @@ impl Config {
         Ok(serde_yaml_ng::from_str(text)?)
     }
 
+    /// The JSON Schema of the configuration: every key, its type and meaning.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// The settings of a subgraph.
     pub fn subgraph(&self, name: &str) -> Subgraph {
         self.subgraphs.get(name).cloned().unwrap_or_default()
     }
 
+    /// Every subgraph that some setting names.
+    fn named_subgraphs(&self) -> impl Iterator<Item = &String> {
+        let ruled = self.headers.subgraphs.keys();
+        self.subgraphs.keys().chain(self.rate_limit.subgraphs.keys()).chain(ruled)
+    }
+
     /// Checks what only the supergraph can tell.
     pub(crate) fn check(&self, subgraphs: &HashMap<&str, &str>) -> Result<(), ConfigError> {
         if let Some(name) =
-            self.subgraphs.keys().find(|name| !subgraphs.contains_key(name.as_str()))
+            self.named_subgraphs().find(|name| !subgraphs.contains_key(name.as_str()))
         {
             return Err(ConfigError::UnknownSubgraph(name.clone()));
         }
@@ -259,7 +310,7 @@ http:
         let config = Config::from_yaml(text).unwrap();
         assert_eq!(config.subgraph("user").timeout_ms, 500);
         assert_eq!(config.subgraph("other").timeout_ms, SUBGRAPH_TIMEOUT_MS);
-        assert!(!config.introspection);
+        assert!(!config.introspects());
         assert!(Config::from_yaml("introspektion: true").is_err());
     }
 }

@@ -18,12 +18,22 @@ pub mod code {
     pub const BAD_REQUEST: &str = "BAD_REQUEST";
     /// The persisted query is unknown here.
     pub const PERSISTED_QUERY_NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND";
+    /// Documents cannot be persisted here.
+    pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
+    /// The document is not on the safelist.
+    pub const DOCUMENT_NOT_ALLOWED: &str = "DOCUMENT_NOT_ALLOWED";
     /// A subgraph could not be reached or answered with an HTTP error.
     pub const SUBREQUEST_HTTP_ERROR: &str = "SUBREQUEST_HTTP_ERROR";
     /// A subgraph did not answer in time.
     pub const SUBREQUEST_TIMEOUT: &str = "SUBREQUEST_TIMEOUT";
     /// A subgraph's answer was not a GraphQL response.
     pub const SUBREQUEST_MALFORMED_RESPONSE: &str = "SUBREQUEST_MALFORMED_RESPONSE";
+    /// The server ends a subscription's stream; the client may subscribe again.
+    pub const SUBSCRIPTION_CLOSED: &str = "SUBSCRIPTION_CLOSED";
+    /// The viewer or address has sent too many requests.
+    pub const RATE_LIMITED: &str = "RATE_LIMITED";
+    /// A field or type that the viewer may not see.
+    pub const UNAUTHORIZED_FIELD_OR_TYPE: &str = "UNAUTHORIZED_FIELD_OR_TYPE";
     /// A fault of this system.
     pub const INTERNAL_SERVER_ERROR: &str = "INTERNAL_SERVER_ERROR";
 }
@@ -91,12 +101,23 @@ impl GraphQLError {
     }
 }
 
+/// Adds the id of the trace that is under way, by which the logs are found.
+pub(crate) fn trace(errors: &mut [GraphQLError]) {
+    let Some(trace) = platform::telemetry::current() else { return };
+    for error in errors {
+        error.extensions.insert("traceId".to_owned(), trace.trace_id().into());
+    }
+}
+
 /// A whole response without data, as JSON: `{"errors":[…]}`.
 pub fn response(errors: &[GraphQLError]) -> bytes::Bytes {
     #[derive(Serialize)]
     struct Response<'a> {
         errors: &'a [GraphQLError],
     }
+    let mut errors = errors.to_vec();
+    trace(&mut errors);
+    let errors = &errors;
     // A struct of strings and numbers always serializes.
-    serde_json::to_vec(&Response { errors }).unwrap_or_default().into()
+    serde_json::to_vec(&Response { errors: errors.as_slice() }).unwrap_or_default().into()
 }

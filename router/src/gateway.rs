@@ -1,16 +1,20 @@
 //! What every transport to clients shares: the engine, who asks, and which of
 //! the client's headers count.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, header};
 use platform::{identity::Identity, telemetry::TraceContext};
+use tokio::time::Instant;
 
 use crate::{
     authentication::{AuthenticationError, Authenticator},
     config::{Config, ConfigError},
+    document::Documents,
     engine::{Engine, RequestContext},
-    push::Plane,
+    headers,
+    rate::{self, Limiter, Toll},
+    reload::Current,
     subscription::Live,
 };
 
@@ -37,34 +41,33 @@ const NEVER_PROPAGATED: [HeaderName; 14] = [
 
 /// The router as its transports see it. Shared by all of them.
 pub struct Gateway {
-    /// Executes operations.
-    pub engine: Arc<Engine>,
     /// Checks tokens.
     pub authenticator: Authenticator,
     /// The configuration.
     pub config: Config,
     /// Operations over transports that stream.
     pub live: Arc<Live>,
+    /// Finds documents.
+    pub documents: Documents,
+    /// Counts requests.
+    pub limiter: Arc<Limiter>,
+    /// Of the client's headers those that some subgraph may want.
     propagate: HashSet<HeaderName>,
 }
 
 impl Gateway {
     pub(crate) fn new(
-        engine: Arc<Engine>,
+        current: Current,
         authenticator: Authenticator,
         config: Config,
-        plane: Option<Arc<Plane>>,
+        limiter: Arc<Limiter>,
     ) -> Result<Self, ConfigError> {
-        let names = config.headers.propagate.iter().map(|name| {
-            let parsed = name.parse::<HeaderName>();
-            parsed.map_err(|_| ConfigError::Header(name.clone()))
-        });
-        let names = names.collect::<Result<HashSet<_>, _>>()?;
         Ok(Self {
-            live: Arc::new(Live::new(Arc::clone(&engine), plane, config.push.clone())),
-            engine,
+            live: Arc::new(Live::new(current, config.push.clone())),
             authenticator,
-            propagate: names.into_iter().filter(may_propagate).collect(),
+            limiter,
+            documents: Documents::new(&config.documents)?,
+            propagate: headers::wanted(&config.headers)?,
             config,
         })
     }
@@ -74,7 +77,9 @@ impl Gateway {
     /// # Errors
     /// Where there is a token and it is not valid.
     pub async fn identify(&self, headers: &HeaderMap) -> Result<Identity, AuthenticationError> {
-        self.authenticator.identify(headers).await
+        let identity = self.authenticator.identify(headers).await?;
+        rate::note_identity(&identity);
+        Ok(identity)
     }
 
     /// Who a token, with or without `Bearer ` before it, belongs to.
@@ -83,6 +88,17 @@ impl Gateway {
     /// Where it is not valid.
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthenticationError> {
         self.authenticator.authenticate(token).await
+    }
+
+    /// Executes operations on the supergraph of the moment. What was prepared by one
+    /// engine must be executed by the same.
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.live.current().engine)
+    }
+
+    /// When a query or mutation that begins now must be answered.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.config.http.timeout_ms)
     }
 
     /// The context of a request with these headers: the configured ones are
@@ -97,12 +113,15 @@ impl Gateway {
         RequestContext {
             identity,
             headers: passed,
-            deadline: None,
+            deadline: Some(self.deadline()),
             trace: TraceContext::from_headers(headers),
+            fresh: false,
+            toll: Toll::new(&self.limiter, headers),
         }
     }
 }
 
-fn may_propagate(name: &HeaderName) -> bool {
+/// Whether a header may be passed on at all.
+pub(crate) fn may_propagate(name: &HeaderName) -> bool {
     !name.as_str().starts_with(INTERNAL_HEADER_PREFIX) && !NEVER_PROPAGATED.contains(name)
 }

@@ -9,21 +9,38 @@
 //! | [`engine`] | prepares and executes operations |
 //! | `projection` | the merged tree becomes the response |
 //! | [`gateway`], `http` | what transports share; GraphQL over HTTP, the explorer |
-//! | [`authentication`], `fetch` | tokens and key sets |
+//! | [`authentication`] | tokens and key sets |
+//! | [`fetch`] | subgraph fetches that survive faults |
+//! | [`remote`] | subscriptions of subgraphs, over WebSocket |
+//! | [`reload`] | a new supergraph for a running router |
+//! | [`rate`] | how many requests a viewer or an address may send |
+//! | [`authorization`] | scopes and roles that the supergraph asks for |
+//! | [`headers`] | what is passed on to subgraphs and back |
+//! | [`mode`] | development and production; what clients are told of errors |
 //! | [`push`] | subscriptions fed by the event stream |
+//! | [`document`] | persisted documents, the safelist |
+//! | [`limit`] | how much one operation may ask for |
 //! | [`error`] | errors as clients see them |
 
 pub mod authentication;
+pub mod authorization;
 mod builder;
 pub mod config;
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod fetch;
 pub mod gateway;
+pub mod headers;
 mod http;
+pub mod limit;
+pub mod mode;
 mod planner;
 mod projection;
 pub mod push;
+pub mod rate;
+pub mod reload;
+pub mod remote;
 mod schema;
 pub mod subscription;
 pub mod supergraph;

@@ -1,6 +1,9 @@
 //! The one place that knows the query planner's crate: parse, validate,
 //! normalise, plan. Everything else sees only the types re-exported here.
 
+mod rollout;
+mod split;
+
 use std::{
     collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +20,6 @@ use graphql_tools::{
 };
 use hive_router_query_planner::{
     ast::normalization::normalize_operation,
-    graph::PlannerOverrideContext,
     planner::{Planner as Hive, QueryPlannerOptions},
     state::supergraph_state::SupergraphDefinition,
     utils::{
@@ -39,6 +41,8 @@ pub(crate) use hive_router_query_planner::{
     },
     state::supergraph_state::OperationKind,
 };
+
+pub(crate) use rollout::{Config as Overrides, Rollout, Variant};
 
 use crate::{
     error::{GraphQLError, Location, code},
@@ -76,8 +80,7 @@ pub(crate) struct Planner {
 impl Planner {
     /// Builds the planner for a supergraph.
     pub(crate) fn load(sdl: &str) -> Result<Self, PlanError> {
-        let document =
-            safe_parse_schema(sdl).map_err(|error| PlanError::Schema(error.to_string()))?;
+        let document = read(sdl)?;
         let hive = guarded(|| {
             Hive::new_from_supergraph(&document, QueryPlannerOptions::default())
                 .map_err(|error| PlanError::Plan(error.to_string()))
@@ -113,6 +116,13 @@ impl Planner {
             })
             .map(|(name, _)| name.as_str().into())
             .collect()
+    }
+
+    /// The names of all fields of objects and interfaces, inaccessible ones too.
+    pub(crate) fn field_names(&self) -> HashSet<Box<str>> {
+        let definitions = self.hive.supergraph.definitions.values();
+        let fields = definitions.flat_map(|definition| definition.fields().keys());
+        fields.map(|name| name.as_str().into()).chain(["__typename".into()]).collect()
     }
 
     /// A type and all concrete types that belong to it.
@@ -187,6 +197,7 @@ impl Planner {
     pub(crate) fn plan(
         &self,
         operation: &OperationDefinition,
+        variant: &Variant,
     ) -> Result<Option<PlanNode>, PlanError> {
         if operation.selection_set.items.is_empty() {
             return Ok(None);
@@ -194,15 +205,16 @@ impl Planner {
         let timeout = CancellationToken::with_timeout(Duration::from_millis(PLAN_TIMEOUT_MS));
         guarded(|| {
             self.hive
-                .plan_from_normalized_operation(
-                    operation,
-                    PlannerOverrideContext::default(),
-                    &timeout,
-                )
+                .plan_from_normalized_operation(operation, variant.context(), &timeout)
                 .map(|plan| plan.node)
                 .map_err(|error| PlanError::Plan(error.to_string()))
         })
     }
+}
+
+/// Reads an SDL document.
+pub(crate) fn read(sdl: &str) -> Result<schema::Document, PlanError> {
+    safe_parse_schema(sdl).map_err(|error| PlanError::Schema(error.to_string()))
 }
 
 /// Runs foreign code that may panic on odd input; the planner's state is only

@@ -3,7 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use crate::{
-    planner::{PlanError, Planner},
+    authorization::Rules,
+    planner::{self, PlanError, Planner},
     schema::Schema,
 };
 
@@ -23,6 +24,10 @@ pub struct Supergraph {
     pub(crate) schema: Schema,
     /// Interfaces and unions of the whole supergraph.
     pub(crate) abstract_names: HashSet<Box<str>>,
+    /// Names of all fields of the whole supergraph.
+    pub(crate) field_names: HashSet<Box<str>>,
+    /// Who may see what.
+    pub(crate) rules: Rules,
     subgraphs: Vec<Subgraph>,
 }
 
@@ -54,7 +59,9 @@ impl Supergraph {
         let schema = Schema::new(planner.public_schema());
         let mut subgraphs = planner.subgraphs();
         subgraphs.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { abstract_names: planner.abstract_names(), sdl, schema, planner, subgraphs })
+        let rules = Rules::new(&planner::read(&sdl)?, &schema);
+        let (abstract_names, field_names) = (planner.abstract_names(), planner.field_names());
+        Ok(Self { sdl, planner, schema, abstract_names, field_names, rules, subgraphs })
     }
 
     /// The SDL it was loaded from.

@@ -58,6 +58,25 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
+/// An issuer for a router's configuration, and a token of its.
+pub fn issuer() -> (Issuer, String) {
+    issuer_of(&claims())
+}
+
+/// The same with a token of these claims.
+pub fn issuer_of(claims: &Value) -> (Issuer, String) {
+    let key = Key::new("k", 7);
+    let (issuer, audience) = (ISSUER.to_owned(), Some("moim".to_owned()));
+    (Issuer { issuer, audience, jwks: inline(&[&key]) }, key.token(claims))
+}
+
+/// Claims of a token that allows this.
+pub fn claims_with(scope: &str, roles: &[&str]) -> Value {
+    let mut claims = with("scope", scope.into());
+    claims["roles"] = json!(roles);
+    claims
+}
+
 async fn endpoint(shop: &Shop, jwks: Jwks) -> String {
     let mut config = shop.config();
     config.authentication.issuers =

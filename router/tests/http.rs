@@ -121,7 +121,7 @@ async fn what_is_no_graphql_request_is_refused() {
     let deep =
         json!({ "query": format!("{}{}", "{me".repeat(20_000), "}".repeat(20_000)) }).to_string();
     let reply = send(Method::POST, &url, &[JSON], &deep).await;
-    assert_eq!(reply.code(), "GRAPHQL_PARSE_FAILED");
+    assert_eq!(reply.code(), "TOKEN_LIMIT_EXCEEDED");
     let apq = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "x" } } });
     let reply = send(Method::POST, &url, &[JSON], &apq.to_string()).await;
     assert_eq!(reply.code(), "PERSISTED_QUERY_NOT_FOUND");

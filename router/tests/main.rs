@@ -2,10 +2,22 @@
 #![expect(unreachable_pub, reason = "modules of a test binary")]
 
 mod authentication;
+mod authorization;
+mod document;
 mod execution;
+mod federation;
 mod fixture;
+mod fuzz;
+mod headers;
 mod http;
+mod limit;
+mod mode;
 mod push;
+mod rate;
+mod reference;
+mod reload;
+mod remote;
+mod resilience;
 mod shop;
 mod small;
 mod subscription_event;

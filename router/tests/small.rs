@@ -251,7 +251,7 @@ async fn introspection_tells_the_public_schema_and_can_be_switched_off() {
     assert_eq!(named("Deep").unwrap()["inputFields"][1]["defaultValue"], "1");
     assert_eq!(data["__type"]["possibleTypes"].as_array().unwrap().len(), 2);
 
-    let config = Config { introspection: false, ..Config::default() };
+    let config = Config { introspection: Some(false), ..Config::default() };
     let closed = Router::builder(SUPERGRAPH, config).build().await.unwrap();
     let response = ask(&closed, query).await;
     assert_eq!(response["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");

@@ -7,11 +7,12 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use platform::{
-    config::{Env, Source, Values},
+    config::{self, Env, Source, Values},
     shutdown::Shutdown,
     telemetry, topology,
 };
 use router::Router;
+use secrecy::ExposeSecret;
 use std::{io::Write, path::Path};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -81,7 +82,7 @@ async fn start_all(
         services.push((name, service));
     }
     let mut routes = axum::Router::new();
-    let mut config = router_config(&base)?;
+    let mut config = router_config(&base, &settings)?;
     config.events = Some(super::router::events(&settings)?);
     let mut builder =
         Router::builder(SUPERGRAPH, config).keys(shared.keys.clone()).health(shared.health.clone());
@@ -105,17 +106,33 @@ async fn start_all(
     Ok(serving)
 }
 
-/// The router's configuration: `MOIM_ROUTER_CONFIG` names a file, else tokens of our own user service.
-fn router_config(base: &str) -> Result<router::Config> {
+/// How often a viewer may ask (or an address, when anonymous). Log-in and registration are the stricter bucket.
+const RATE_LIMITS: &str = "
+rate_limit:
+  enabled: true
+  default: { per_second: 20, burst: 40, per_minute: 200, per_hour: 2000 }
+  subgraphs:
+    user: { per_second: 10, burst: 20, per_minute: 100, per_hour: 1000 }
+";
+
+/// The router's configuration: `MOIM_ROUTER_CONFIG` names a file, else tokens of our own user service, and limits.
+fn router_config(base: &str, source: &dyn Source) -> Result<router::Config> {
     if let Some(path) = Env.get("MOIM_ROUTER_CONFIG") {
         let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {path}"))?;
         return router::Config::from_yaml(&text).with_context(|| format!("{path} can't be used"));
     }
+    let limits = if setting::switch("MOIM_RATE_LIMIT", true)? { RATE_LIMITS } else { "" };
     let text = format!(
-        "authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
+        "{limits}authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
          jwks:\n        url: {base}/.well-known/jwks.json\n"
     );
-    Ok(router::Config::from_yaml(&text)?)
+    let mut config = router::Config::from_yaml(&text)?;
+    let redis = config::Redis::from(source)?;
+    config.rate_limit.redis = Some(router::rate::Redis {
+        url: redis.url.expose_secret().to_owned(),
+        prefix: redis.prefix,
+    });
+    Ok(config)
 }
 
 /// What a newcomer may try.

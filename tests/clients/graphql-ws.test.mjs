@@ -1,6 +1,7 @@
 // The public client npm `graphql-ws` against the router.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
@@ -102,6 +103,24 @@ test("request errors end the operation, not the connection", async () => {
     await assert.rejects(all(operation, made), (errors) => errors[0].extensions.code === code);
   }
   assert.equal((await all({ query: "{ __typename }" }, made)).length, 1);
+});
+
+test("a document is persisted by its hash", async () => {
+  const query = "{ persisted: __typename }";
+  const sha256Hash = createHash("sha256").update(query).digest("hex");
+  const extensions = { persistedQuery: { version: 1, sha256Hash } };
+  const unknown = (errors) => errors[0].extensions.code === "PERSISTED_QUERY_NOT_FOUND";
+  // The client insists on a text; none is as good as an empty one.
+  await assert.rejects(all({ query: "", extensions }), unknown);
+  const answer = [{ data: { persisted: "Query" } }];
+  assert.deepEqual(await all({ query, extensions }), answer);
+  assert.deepEqual(await all({ query: "", extensions }), answer);
+});
+
+test("an operation that passes a limit is refused alone", async () => {
+  const fields = Array.from({ length: 101 }, (_, n) => `a${n}: __typename`);
+  const refused = (errors) => errors[0].extensions.code === "ALIAS_LIMIT_EXCEEDED";
+  await assert.rejects(all({ query: `{ ${fields.join(" ")} }` }), refused);
 });
 
 test("a wrong or expired token is refused in connection_init", async () => {

@@ -137,7 +137,7 @@ export async function open(config = {}) {
 /** Starts `moim router` and waits until it says where it listens. */
 async function start(file, prefix) {
   const child = spawn(BINARY, ["router", "--supergraph", SUPERGRAPH, "--config", file], {
-    env: { ...process.env, MOIM_LISTEN: "127.0.0.1:0", MOIM_NATS_PREFIX: prefix, RUST_LOG: "warn" },
+    env: { ...process.env, MOIM_LISTEN: "127.0.0.1:0", MOIM_NATS_PREFIX: prefix, MOIM_LOG: "warn" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const url = await new Promise((resolve, reject) => {

@@ -30,6 +30,8 @@ impl Place {
             set("MOIM_POSTGRES_DATABASE_PREFIX", &format!("{prefix}_")),
             set("MOIM_LISTEN", "127.0.0.1:0"),
             set("MOIM_DEMO", "false"),
+            // Tests look again and again, faster than people.
+            set("MOIM_RATE_LIMIT", "false"),
         ]);
         Self { data, environment }
     }

@@ -34,10 +34,13 @@ const BATCH_MAX: usize = 500;
 const DROP_ALL_TIMEOUT_MS: u64 = 30_000;
 
 pub(super) struct Link {
-    client: WithOptions<Client>,
+    pub(super) client: WithOptions<Client>,
     connection: ConnectHandle,
+    /// Put before keys that aren't cached values.
+    pub(super) scope: String,
+    /// Put before the keys of cached values.
     prefix: String,
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     undropped: Undropped,
     // The task that drops them later needs the link without keeping it alive.
     this: Weak<Link>,
@@ -70,14 +73,15 @@ impl Link {
             fail_fast: true,
             ..Options::default()
         };
-        let prefix = match config.prefix.as_str() {
-            "" => "cache:".to_owned(),
-            prefix => format!("{prefix}:cache:"),
+        let scope = match config.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}:"),
         };
         Ok(Arc::new_cyclic(|this| Self {
             client: client.with_options(&options),
             connection,
-            prefix,
+            prefix: format!("{scope}cache:"),
+            scope,
             breaker: Breaker::default(),
             undropped: Undropped::default(),
             this: Weak::clone(this),
@@ -221,7 +225,7 @@ impl Link {
     }
 
     /// Tells the breaker how a command went.
-    fn noted<T>(&self, done: Result<T, Error>) -> Option<T> {
+    pub(super) fn noted<T>(&self, done: Result<T, Error>) -> Option<T> {
         match done {
             Ok(value) => {
                 self.breaker.succeeded();
@@ -256,14 +260,16 @@ fn client(config: &config::Redis) -> Result<Client, Error> {
 }
 
 /// The client has a timeout of its own; this one holds whatever state the client is in.
-async fn in_time<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn in_time<T>(
+    command: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     tokio::time::timeout(Duration::from_millis(COMMAND_TIMEOUT_MS), command)
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "no answer in time")))
 }
 
 /// Keeps a Redis that is away from costing every read a timeout.
-struct Breaker {
+pub(super) struct Breaker {
     start: Instant,
     failures: AtomicU32,
     /// Milliseconds from the start until which Redis counts as away; 0 when it doesn't.
@@ -290,7 +296,7 @@ impl Breaker {
     }
 
     /// Whether a read may go to Redis. While it counts as away, one now and then may, to try.
-    fn lets_through(&self) -> bool {
+    pub(super) fn lets_through(&self) -> bool {
         let until_ms = self.open_until_ms.load(Ordering::Relaxed);
         if until_ms == 0 {
             return true;

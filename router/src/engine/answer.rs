@@ -4,7 +4,10 @@ use platform::subgraph::{Response, TransportError};
 use serde_json::Map;
 
 use super::{arena::Arena, value::Value};
-use crate::error::{GraphQLError, PathSegment, code};
+use crate::{
+    error::{GraphQLError, PathSegment, code},
+    fetch,
+};
 
 /// Most errors taken over from one answer.
 const MAX_ERRORS_PER_ANSWER: usize = 100;
@@ -50,6 +53,9 @@ pub(super) fn read<'a>(
 }
 
 fn unreachable_service(service: &str, error: &TransportError) -> GraphQLError {
+    if let Some(refused) = fetch::refusal(error) {
+        return GraphQLError::new(refused.code(), refused.message(service)).of_service(service);
+    }
     tracing::warn!(service, error = error as &dyn std::error::Error, "a subgraph call failed");
     let (code, message) = match error {
         TransportError::Timeout(_) => (

@@ -8,6 +8,7 @@
 //! | `value`, `arena`, `merge`, `position` | answers as borrowed trees |
 //! | `representation`, `rewrite` | entities into requests, answers into the tree |
 
+mod alias;
 mod answer;
 mod arena;
 mod condition;
@@ -35,12 +36,18 @@ pub use prepare::{Operation, Prepared};
 pub use subscription::{Argument, SubscriptionPlan};
 pub use variable::Variables;
 
+pub(crate) use alias::Aliases;
 pub(crate) use condition::{All, Condition, FlagValues, Flags};
 pub(crate) use prepare::PlanCache;
 pub(crate) use value::{Value, write_string};
 
 use crate::{
+    authorization::{Grant, Unauthorized},
     error::{self, GraphQLError, code},
+    limit::{self, Limits},
+    mode::Told,
+    planner::{Overrides, Rollout},
+    rate::Toll,
     supergraph::Supergraph,
 };
 
@@ -58,12 +65,33 @@ pub struct RequestContext {
     pub deadline: Option<Instant>,
     /// The request's place in its trace.
     pub trace: TraceContext,
+    /// Whether fetches must begin from now on: an answer on its way to somebody else
+    /// may be too old.
+    pub fresh: bool,
+    /// What is to be paid before an operation is executed.
+    pub toll: Toll,
 }
 
 impl RequestContext {
     /// A context without headers and deadline, in a new trace.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, headers: HeaderMap::new(), deadline: None, trace: TraceContext::new() }
+        Self {
+            identity,
+            headers: HeaderMap::new(),
+            deadline: None,
+            trace: TraceContext::new(),
+            fresh: false,
+            toll: Toll::default(),
+        }
+    }
+
+    /// Draws from the rate limits for an operation; the second time does nothing.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub(crate) async fn pay(&mut self, prepared: &Prepared) -> Result<(), GraphQLError> {
+        let toll = std::mem::take(&mut self.toll);
+        toll.pay(&self.identity, prepared.root_subgraphs()).await
     }
 }
 
@@ -79,7 +107,11 @@ pub struct Engine {
     services: HashMap<Arc<str>, Service>,
     keys: Option<Keys>,
     introspection: bool,
+    limits: Limits,
+    rollout: Rollout,
     cache: PlanCache,
+    unauthorized: Unauthorized,
+    told: Told,
 }
 
 /// A response and what HTTP needs to know of it.
@@ -106,15 +138,41 @@ impl Engine {
         services: HashMap<Arc<str>, Service>,
         keys: Option<Keys>,
         introspection: bool,
+        limits: limit::Config,
         plan_cache_entries: usize,
     ) -> Self {
         Self {
+            limits: Limits::new(limits, &supergraph.schema),
+            rollout: Rollout::new(&supergraph.planner, &Overrides::default()),
             supergraph,
             services,
             keys,
             introspection,
             cache: PlanCache::new(plan_cache_entries),
+            unauthorized: Unauthorized::default(),
+            told: Told::default(),
         }
+    }
+
+    /// What becomes of operations with fields that their viewer may not see.
+    #[must_use]
+    pub(crate) fn unauthorized(mut self, unauthorized: Unauthorized) -> Self {
+        self.unauthorized = unauthorized;
+        self
+    }
+
+    /// Rolls progressive overrides out as configured.
+    #[must_use]
+    pub(crate) fn roll_out(mut self, overrides: &Overrides) -> Self {
+        self.rollout = Rollout::new(&self.supergraph.planner, overrides);
+        self
+    }
+
+    /// What clients are told of errors.
+    #[must_use]
+    pub(crate) fn told(mut self, told: Told) -> Self {
+        self.told = told;
+        self
     }
 
     /// The supergraph it serves.
@@ -127,15 +185,48 @@ impl Engine {
     /// # Errors
     /// `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED`, or
     /// `INTERNAL_SERVER_ERROR` where a valid operation cannot be planned.
-    #[expect(clippy::unused_async, reason = "planning may move off the request's thread")]
     pub async fn prepare(
         &self,
         query: &str,
         operation_name: Option<&str>,
     ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
-        self.cache.get(query, operation_name, || {
-            Prepared::new(&self.supergraph, self.introspection, query, operation_name)
-        })
+        self.prepare_granted(query, operation_name, &Grant::default())
+    }
+
+    /// The same for somebody: without what he may not see. Viewers who meet the same requirements share
+    /// plans.
+    ///
+    /// # Errors
+    /// The same, and `UNAUTHORIZED_FIELD_OR_TYPE` where the whole operation is refused.
+    pub async fn prepare_for(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        identity: &Identity,
+    ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
+        let grant = self.supergraph.rules.grant(identity);
+        self.prepare_granted(query, operation_name, &grant)
+    }
+
+    fn prepare_granted(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        grant: &Grant,
+    ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
+        let variant = self.rollout.draw();
+        self.cache
+            .get(query, operation_name, (grant, &variant), || {
+                let variant = variant.clone();
+                let access = (grant.clone(), self.unauthorized);
+                let Self { supergraph, introspection, limits, .. } = self;
+                let asked = (query, operation_name);
+                Prepared::new(supergraph, *introspection, limits, asked, access, variant)
+            })
+            .map_err(|mut errors| {
+                errors.iter_mut().for_each(|error| self.told.suggest(error));
+                errors
+            })
     }
 
     /// Executes a query or mutation and answers the whole JSON response. Faults
@@ -179,6 +270,19 @@ impl Engine {
         root_data: Vec<u8>,
     ) -> Bytes {
         run::run(self, prepared, variables, ctx, Some(root_data.into())).await.body
+    }
+
+    /// The cost of an operation with a request's variables.
+    ///
+    /// # Errors
+    /// `COST_LIMIT_EXCEEDED`
+    pub fn check_cost(
+        &self,
+        prepared: &Prepared,
+        variables: &Variables,
+    ) -> Result<u64, GraphQLError> {
+        let cost = prepared.cost(variables);
+        self.limits.config.check_cost(cost).map(|()| cost)
     }
 
     /// Checks a request's variables without executing anything.

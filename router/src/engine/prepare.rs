@@ -1,7 +1,6 @@
 //! From a document to something that can be executed, once per document.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
     sync::Arc,
 };
@@ -10,17 +9,17 @@ use graphql_tools::static_graphql::query as ast;
 use quick_cache::sync::Cache;
 
 use super::{
+    Aliases,
     condition::Flags,
     plan::{self, Plan},
     subscription::{self, SubscriptionPlan},
-    variable::Declaration,
+    variable::{Declaration, Variables},
 };
 use crate::{
+    authorization::{self, Grant, Unauthorized},
     error::{GraphQLError, code},
-    planner::{
-        OperationDefinition, OperationKind, PlanError, PlanNode, Planner, SelectionItem,
-        SelectionSet,
-    },
+    limit::{Cost, Limits},
+    planner::{PlanError, Planner, SelectionItem, SelectionSet, Variant},
     projection::{self, Projection},
     supergraph::Supergraph,
 };
@@ -55,13 +54,17 @@ impl Operation {
 pub struct Prepared {
     query: Box<str>,
     requested: Option<Box<str>>,
+    variant: Variant,
     name: Option<String>,
     operation: Operation,
     hash: u64,
+    grant: Grant,
+    cost: Cost,
     subscription: Option<SubscriptionPlan>,
     pub(super) plan: Plan,
     pub(super) projection: Projection,
     pub(super) flags: Flags,
+    pub(super) aliases: Aliases,
     pub(super) declarations: Vec<Declaration>,
 }
 
@@ -82,24 +85,42 @@ impl Prepared {
         self.hash
     }
 
+    /// How many objects the operation may ask for with these variables.
+    pub fn cost(&self, variables: &Variables) -> u64 {
+        self.cost.of(variables)
+    }
+
     /// What feeds a subscription; None for queries and mutations.
     pub fn subscription(&self) -> Option<&SubscriptionPlan> {
         self.subscription.as_ref()
     }
 
+    /// The subgraphs whose root fields it touches; one may come several times.
+    pub(crate) fn root_subgraphs(&self) -> impl Iterator<Item = &str> {
+        let fetches = self.plan.steps.iter().map(|step| &step.fetch);
+        let roots = fetches.filter(|fetch| fetch.entities.is_empty()).map(|fetch| &*fetch.service);
+        let subscription = self.plan.subscription.iter().map(|fetch| fetch.service_name.as_str());
+        roots.chain(subscription)
+    }
+
     pub(super) fn new(
         supergraph: &Supergraph,
         introspection: bool,
-        query: &str,
-        requested: Option<&str>,
+        limits: &Limits,
+        (query, requested): (&str, Option<&str>),
+        access: (Grant, Unauthorized),
+        variant: Variant,
     ) -> Result<Self, Vec<GraphQLError>> {
+        let (grant, unauthorized) = access;
         if query.len() > MAX_DOCUMENT_BYTES {
             let message = format!("The document is longer than {MAX_DOCUMENT_BYTES} bytes.");
             return Err(vec![GraphQLError::new(code::GRAPHQL_PARSE_FAILED, message)]);
         }
+        limits.config.check_text(query).map_err(|error| vec![error])?;
         let planner = &supergraph.planner;
         let document = Planner::parse(query).map_err(|error| vec![error])?;
         let chosen = choose(&document, requested).map_err(|error| vec![error])?;
+        limits.config.check_shape(&document).map_err(|error| vec![error])?;
         planner.validate(&document)?;
         let root_type = root_type(supergraph, chosen.operation).map_err(|error| vec![error])?;
         if !introspection && introspects(&document) {
@@ -108,9 +129,24 @@ impl Prepared {
         }
         let mut flags = Flags::default();
         let schema = &supergraph.schema;
-        let projection =
-            projection::compile(schema, &document, chosen.selections, root_type, &mut flags);
-        let plan = plan_steps(planner, &document, &chosen, root_type, &mut flags)
+        let operation = (root_type, chosen.variables, chosen.selections);
+        let cost = limits.cost(schema, &document, operation).map_err(|error| vec![error])?;
+        let mut planned = without_introspection(&document, root_type);
+        let denied = supergraph.rules.denied(&grant);
+        let taken = authorization::strip(schema, &mut planned, &denied);
+        check_access(&taken, unauthorized, chosen.operation, root_type)?;
+        let fixed = schema.subscription.as_deref();
+        let aliases = Aliases::displace(&mut planned, &supergraph.field_names, fixed);
+        let selections = chosen.selections;
+        let projection = projection::compile(
+            schema,
+            &document,
+            selections,
+            root_type,
+            &mut flags,
+            (&aliases, &denied),
+        );
+        let plan = plan_steps(planner, &planned, &chosen, &variant, &mut flags)
             .map_err(|error| vec![error])?;
         let subscription = match &plan.subscription {
             Some(fetch) => Some(subscription::plan(fetch).ok_or_else(unplannable)?),
@@ -120,19 +156,23 @@ impl Prepared {
         Ok(Self {
             query: query.into(),
             requested: requested.map(Into::into),
+            variant,
             name: chosen.name.map(str::to_owned),
             operation: chosen.operation,
             hash: stable_hash(query, requested),
+            grant,
+            cost,
             subscription,
             plan,
             projection,
             flags,
+            aliases,
             declarations: chosen.variables.iter().map(Declaration::new).collect(),
         })
     }
 
-    fn is_of(&self, query: &str, requested: Option<&str>) -> bool {
-        *self.query == *query && self.requested.as_deref() == requested
+    fn is_of(&self, query: &str, requested: Option<&str>, grant: &Grant) -> bool {
+        *self.query == *query && self.requested.as_deref() == requested && self.grant == *grant
     }
 }
 
@@ -154,11 +194,13 @@ impl PlanCache {
         &self,
         query: &str,
         requested: Option<&str>,
+        (grant, variant): (&Grant, &Variant),
         prepare: impl FnOnce() -> Result<Prepared, Vec<GraphQLError>>,
     ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
-        let key = self.hasher.hash_one((query, requested));
+        let key = self.hasher.hash_one((query, requested, grant, variant));
         if let Some(prepared) = self.cache.get(&key)
-            && prepared.is_of(query, requested)
+            && prepared.variant == *variant
+            && prepared.is_of(query, requested, grant)
         {
             return Ok(prepared);
         }
@@ -166,6 +208,25 @@ impl PlanCache {
         self.cache.insert(key, Arc::clone(&prepared));
         Ok(prepared)
     }
+}
+
+/// Refuses an operation whose viewer may not see some of it, where that is wanted. A subscription to what
+/// is denied has nothing to follow.
+fn check_access(
+    taken: &[String],
+    unauthorized: Unauthorized,
+    operation: Operation,
+    root_type: &str,
+) -> Result<(), Vec<GraphQLError>> {
+    let of_root = |place: &String| place.split('.').next() == Some(root_type);
+    let refused = match unauthorized {
+        Unauthorized::Refuse => !taken.is_empty(),
+        Unauthorized::Mask => operation == Operation::Subscription && taken.iter().any(of_root),
+    };
+    if !refused {
+        return Ok(());
+    }
+    Err(taken.iter().map(|place| authorization::error(place)).collect())
 }
 
 fn stable_hash(query: &str, requested: Option<&str>) -> u64 {
@@ -256,78 +317,18 @@ fn plan_steps(
     planner: &Planner,
     document: &ast::Document,
     chosen: &Chosen<'_>,
-    root_type: &str,
+    variant: &Variant,
     flags: &mut Flags,
 ) -> Result<Plan, GraphQLError> {
     let internal = |error: PlanError| {
         tracing::error!(%error, "an operation could not be planned");
         GraphQLError::new(code::INTERNAL_SERVER_ERROR, "The operation cannot be planned.")
     };
-    let without = without_introspection(document, root_type);
-    let mut operation = planner.normalise(&without, chosen.name).map_err(internal)?;
+    let mut operation = planner.normalise(document, chosen.name).map_err(internal)?;
     drop_root_typename(&mut operation.selection_set);
-    let nodes = plan_nodes(planner, &operation).map_err(internal)?;
+    let nodes = planner.plan_in_parts(&operation, variant).map_err(internal)?;
     plan::compile(planner, &nodes, flags)
         .map_err(|error| GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, error.to_string()))
-}
-
-/// Plans an operation. The planner may run the fetches below one root field of a
-/// mutation beside the next root field, so a mutation is planned field by field,
-/// unless a single request to a single subgraph does it all.
-fn plan_nodes(
-    planner: &Planner,
-    operation: &OperationDefinition,
-) -> Result<Vec<PlanNode>, PlanError> {
-    let whole = planner.plan(operation)?;
-    let serial = operation.operation_kind == Some(OperationKind::Mutation);
-    if !serial || matches!(whole, None | Some(PlanNode::Fetch(_))) {
-        return Ok(whole.into_iter().collect());
-    }
-    let mut nodes = Vec::new();
-    for items in by_root_key(&operation.selection_set.items) {
-        let field =
-            OperationDefinition { selection_set: SelectionSet { items }, ..operation.clone() };
-        nodes.extend(planner.plan(&field)?);
-    }
-    Ok(nodes)
-}
-
-/// Root selections by response key, in order; a key asked for in several places
-/// (under different conditions) stays together.
-fn by_root_key(items: &[SelectionItem]) -> Vec<Vec<SelectionItem>> {
-    let mut groups: Vec<Vec<SelectionItem>> = Vec::new();
-    let mut by_key: HashMap<String, usize> = HashMap::new();
-    for (key, item) in single_fields(items) {
-        match by_key.get(&key) {
-            Some(group) => groups[*group].push(item),
-            None => {
-                by_key.insert(key, groups.len());
-                groups.push(vec![item]);
-            }
-        }
-    }
-    groups
-}
-
-/// Every field, alone in the fragments around it.
-fn single_fields(items: &[SelectionItem]) -> Vec<(String, SelectionItem)> {
-    let mut singles = Vec::new();
-    for item in items {
-        match item {
-            SelectionItem::Field(field) => {
-                singles.push((field.selection_identifier().to_owned(), item.clone()));
-            }
-            SelectionItem::InlineFragment(fragment) => {
-                for (key, item) in single_fields(&fragment.selections.items) {
-                    let mut fragment = fragment.clone();
-                    fragment.selections = SelectionSet { items: vec![item] };
-                    singles.push((key, SelectionItem::InlineFragment(fragment)));
-                }
-            }
-            SelectionItem::FragmentSpread(_) => {}
-        }
-    }
-    singles
 }
 
 /// Takes `__typename` out of the root: the router knows it.

@@ -122,7 +122,9 @@ impl Collection {
         collected
     }
 
-    /// Writes one representation. False where the entity lacks what identifies it.
+    /// Writes one representation. False where the entity lacks what identifies it,
+    /// or where something that is required was not fetched: then it failed, or a
+    /// condition left it out and nothing that needs it is wanted.
     fn write(&self, entity: &[(&str, Value<'_>)], out: &mut Vec<u8>) -> bool {
         let type_of = typename(entity);
         let sent = self
@@ -133,8 +135,9 @@ impl Collection {
         let mut writer =
             Writer { out, written: Vec::with_capacity(8), typename: sent, has_key: false };
         writer.out.push(b'{');
-        writer.fields(entity, &self.requires);
-        let complete = writer.has_key && writer.written.contains(&"__typename");
+        let complete = writer.fields(entity, &self.requires)
+            && writer.has_key
+            && writer.written.contains(&"__typename");
         out.push(b'}');
         complete
     }
@@ -151,26 +154,32 @@ struct Writer<'o, 'r> {
 }
 
 impl<'r> Writer<'_, 'r> {
-    fn fields(&mut self, object: &[(&str, Value<'_>)], requires: &'r [Requirement]) {
+    /// False where a field is not there.
+    fn fields(&mut self, object: &[(&str, Value<'_>)], requires: &'r [Requirement]) -> bool {
+        let mut complete = true;
         for requirement in requires {
             match requirement {
                 Requirement::Fragment { types, inner } => {
-                    if types.contains(typename(object)) {
-                        self.fields(object, inner);
+                    let type_of = typename(object);
+                    if types.contains(type_of) {
+                        // Without a type it may be about others.
+                        complete &= self.fields(object, inner) || type_of.is_none();
                     }
                 }
                 Requirement::Field { from, hidden, name, inner } => {
                     let displaced = hidden.as_ref().and_then(|key| field(object, key));
                     let value =
                         displaced.or_else(|| field(object, from)).or_else(|| field(object, name));
-                    if let Some(value) = value
-                        && !self.written.contains(&&**name)
-                    {
-                        self.field(name, value, inner);
+                    let is_written = self.written.contains(&&**name);
+                    match value {
+                        Some(value) if !is_written => self.field(name, value, inner),
+                        None if !is_written => complete = false,
+                        _ => {}
                     }
                 }
             }
         }
+        complete
     }
 
     fn field(&mut self, name: &'r str, value: &Value<'_>, inner: &[Requirement]) {
@@ -207,11 +216,18 @@ fn write_value(value: &Value<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
     }
 }
 
+/// An object that lacks something is not known: null.
 fn write_object(fields: &Fields<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
+    let start = out.len();
     out.push(b'{');
-    Writer { out, written: Vec::with_capacity(4), typename: None, has_key: false }
+    let complete = Writer { out, written: Vec::with_capacity(4), typename: None, has_key: false }
         .fields(fields, inner);
-    out.push(b'}');
+    if complete {
+        out.push(b'}');
+    } else {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
 }
 
 /// Finds representations that were written before.

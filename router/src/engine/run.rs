@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     error::{GraphQLError, PathSegment, code},
+    fetch::Origin,
     projection,
 };
 
@@ -110,7 +111,7 @@ impl<'a> Run<'a> {
             };
             let bytes = self.arena.keep(json.into());
             if let (Ok(value), Value::Object(root)) = (Value::parse(bytes), &mut self.tree) {
-                root.push((&field.key, value));
+                root.push((&field.slot, value));
             }
         }
         Ok(())
@@ -184,6 +185,9 @@ impl<'a> Run<'a> {
             keys.sign(&fetch.service, &self.ctx.identity, &body, headers);
         }
         request.extensions_mut().insert(CallTimeout(timeout));
+        let operation = self.prepared.operation();
+        let origin = Origin::new(operation, &self.ctx.identity, self.ctx.fresh);
+        request.extensions_mut().insert(origin);
         *request.body_mut() = body.into();
         request
     }
@@ -335,6 +339,9 @@ impl<'a> Run<'a> {
         // Stable: the order within a step is the subgraph's.
         self.errors.sort_by_key(|(step, _)| *step);
         let mut errors: Vec<_> = self.errors.drain(..).map(|(_, error)| error).collect();
+        for error in &mut errors {
+            self.prepared.aliases.name_back(error.path.as_deref_mut().unwrap_or_default());
+        }
         let size: usize = 1024;
         let mut body = Vec::with_capacity(size);
         body.extend_from_slice(b"{\"data\":");
@@ -342,6 +349,7 @@ impl<'a> Run<'a> {
         let found = projection::write(&self.prepared.projection, &self.tree, &context, &mut body);
         errors.extend(found);
         errors.truncate(MAX_ERRORS_PER_RESPONSE);
+        self.engine.told.publish(&mut errors);
         if !errors.is_empty() {
             body.extend_from_slice(b",\"errors\":");
             // Writing to a Vec cannot fail.

@@ -10,19 +10,23 @@ use axum::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE,
+    },
 };
 use platform::{identity::Identity, telemetry::TraceContext};
 
 use super::{
     negotiation::{Media, accepted},
-    request::{GraphQLRequest, QueryParameters, Refusal, check_csrf},
+    operation::{Caller, Outcome, Told},
+    request::{GraphQLRequest, QueryParameters, Refusal, Requests, check_csrf},
 };
 use crate::{
-    engine::{Answer, Operation, Prepared},
+    engine::Answer,
     error::{self, GraphQLError, code},
     gateway::Gateway,
-    subscription::{self, sse, websocket},
+    limit,
+    subscription::websocket,
 };
 
 /// Answers a `POST`.
@@ -33,7 +37,10 @@ pub(super) async fn post(
     let started = Instant::now();
     let headers = request.headers().clone();
     let body = Bytes::from_request(request, &()).await;
-    let read = body.map_err(unreadable).and_then(|body| GraphQLRequest::from_body(&headers, &body));
+    let config = &gateway.config;
+    let read = body
+        .map_err(|rejection| unreadable(&rejection, &headers, config.http.body_max_bytes))
+        .and_then(|body| Requests::from_body(&headers, &body, config.limits.batch));
     handle(&gateway, &headers, read, false, started).await
 }
 
@@ -47,7 +54,7 @@ pub(super) async fn get(
     if websocket::is_wanted(&headers) {
         return websocket::respond(&gateway, request).await;
     }
-    if gateway.config.explorer && wants_page(&headers) && request.uri().query().is_none() {
+    if gateway.config.explores() && wants_page(&headers) && request.uri().query().is_none() {
         let location = (LOCATION, HeaderValue::from_static("/graphiql"));
         return (StatusCode::SEE_OTHER, [location]).into_response();
     }
@@ -56,7 +63,8 @@ pub(super) async fn get(
             let message = "The query string cannot be read.";
             Refusal::new(StatusCode::BAD_REQUEST, code::BAD_REQUEST, message)
         })
-        .and_then(|Query(parameters)| GraphQLRequest::from_query(parameters));
+        .and_then(|Query(parameters)| GraphQLRequest::from_query(parameters))
+        .map(|request| Requests::One(Box::new(request)));
     let read = match gateway.config.http.csrf_protection {
         true => check_csrf(&headers).and(read),
         false => read,
@@ -64,14 +72,19 @@ pub(super) async fn get(
     handle(&gateway, &headers, read, true, started).await
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn unreadable(rejection: BytesRejection) -> Refusal {
+fn unreadable(rejection: &BytesRejection, headers: &HeaderMap, limit: usize) -> Refusal {
     let status = rejection.status();
-    let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
-        _ => "The body cannot be read.",
+    if status != StatusCode::PAYLOAD_TOO_LARGE {
+        return Refusal::new(status, code::BAD_REQUEST, "The body cannot be read.");
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // A chunked body doesn't say how long it would have been.
+    let value = length.unwrap_or(limit as u64 + 1);
+    let what = match length {
+        Some(_) => "The body's length in bytes is",
+        None => "The body's length in bytes is at least",
     };
-    Refusal::new(status, code::BAD_REQUEST, message)
+    Refusal { status, error: limit::exceeded(limit::code::BODY, what, value, limit as u64) }
 }
 
 /// Whether a person has opened the endpoint in a browser.
@@ -80,50 +93,39 @@ fn wants_page(headers: &HeaderMap) -> bool {
     accept.and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// What is told in the request's log line.
-#[derive(Default)]
-struct Told {
-    operation: Option<String>,
-    kind: &'static str,
-    hash: u64,
-    viewer: Option<String>,
-    errors: usize,
-}
-
 async fn handle(
     gateway: &Arc<Gateway>,
     headers: &HeaderMap,
-    read: Result<GraphQLRequest, Refusal>,
+    read: Result<Requests, Refusal>,
     safe: bool,
     started: Instant,
 ) -> Response {
     let trace = TraceContext::from_headers(headers);
-    let mut told = Told::default();
+    let mut line = Line { trace, started, viewer: None, told: Told::default() };
     let Some(media) = accepted(headers) else {
         let message = "Accept `application/json` or `application/graphql-response+json`.";
         let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, code::BAD_REQUEST, message);
-        return log(&told, &trace, started, refuse(Media::Json, &refusal));
+        return line.log(refuse(Media::Json, &refusal));
     };
-    let response = match answer(gateway, headers, read, safe, media, trace, &mut told).await {
+    let response = match answer(gateway, headers, read, safe, media, &mut line).await {
         Ok(response) => response,
         Err(refusal) => {
-            told.errors = 1;
+            line.told.errors = 1;
             refuse(media, &refusal)
         }
     };
-    log(&told, &trace, started, response)
+    line.log(response)
 }
 
 async fn answer(
     gateway: &Arc<Gateway>,
     headers: &HeaderMap,
-    read: Result<GraphQLRequest, Refusal>,
+    read: Result<Requests, Refusal>,
     safe: bool,
     media: Media,
-    trace: TraceContext,
-    told: &mut Told,
+    line: &mut Line,
 ) -> Result<Response, Refusal> {
-    let request = read?;
+    let requests = read?;
     let identity = gateway.identify(headers).await.map_err(|error| {
         let error: &(dyn std::error::Error + 'static) = &error;
         tracing::debug!(error, "a token is refused");
@@ -131,51 +133,63 @@ async fn answer(
         Refusal::new(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, message)
     })?;
     if let Identity::Viewer(viewer) = &identity {
-        told.viewer = Some(viewer.id.to_string());
+        line.viewer = Some(viewer.id.to_string());
     }
-    let engine = &gateway.engine;
-    let prepared = engine.prepare(&request.query, request.operation_name.as_deref());
-    let prepared = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(errors) => {
-            told.errors = errors.len();
-            if media == Media::EventStream {
-                return Ok(sse::refuse(&gateway.live, errors));
-            }
-            return Ok(respond(media, Answer::refused(&errors)));
+    let caller = Caller { gateway, headers, identity, trace: line.trace, safe, media };
+    match requests {
+        Requests::One(request) => match caller.run(*request, &mut line.told).await? {
+            Outcome::Answer(answer) => Ok(respond(media, answer)),
+            Outcome::Stream(response) => Ok(response),
+        },
+        Requests::Batch(requests) => {
+            let body = batch(caller, requests, &mut line.told).await?;
+            Ok(write(media, StatusCode::OK, body))
         }
-    };
-    told.operation = prepared.operation_name().map(str::to_owned);
-    told.kind = prepared.operation().as_str();
-    told.hash = prepared.hash();
-    if safe && prepared.operation() == Operation::Mutation {
-        let message = "Mutations must be sent by POST.";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, code::BAD_REQUEST, message));
     }
-    let mut ctx = gateway.context(identity, headers);
-    ctx.trace = trace;
-    if media == Media::EventStream {
-        let query = subscription::Query {
-            query: request.query,
-            operation_name: request.operation_name,
-            variables: request.variables,
-            last_event_id: sse::last_event_id(headers),
-        };
-        return Ok(sse::respond(&gateway.live, query, ctx));
-    }
-    let work = execute(gateway, &prepared, &request, &ctx);
-    let answer = trace.scope(work).await;
-    told.errors = answer.errors;
-    Ok(respond(media, answer))
 }
 
-async fn execute(
-    gateway: &Gateway,
-    prepared: &Arc<Prepared>,
-    request: &GraphQLRequest,
-    ctx: &crate::engine::RequestContext,
-) -> Answer {
-    gateway.engine.answer(prepared, &request.variables, ctx).await
+/// Runs the requests of a batch beside each other; their answers keep the order.
+/// What is wrong with one of them stands in its place.
+async fn batch(
+    caller: Caller<'_>,
+    requests: Vec<Result<GraphQLRequest, Refusal>>,
+    told: &mut Told,
+) -> Result<Bytes, Refusal> {
+    if matches!(caller.media, Media::EventStream | Media::Multipart) {
+        let message = "A batch cannot be streamed: accept `application/json`.";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, code::BAD_REQUEST, message));
+    }
+    let caller = &caller;
+    let runs = requests.into_iter().map(|request| async move {
+        let mut told = Told::default();
+        let outcome = match request {
+            Ok(request) => caller.run(request, &mut told).await,
+            Err(refusal) => {
+                told.errors = 1;
+                Err(refusal)
+            }
+        };
+        let body = match outcome {
+            Ok(Outcome::Answer(answer)) => answer.body,
+            // Not for these media types.
+            Ok(Outcome::Stream(_)) => error::response(&[]),
+            Err(refusal) => error::response(&[refusal.error]),
+        };
+        (body, told)
+    });
+    let answers = futures::future::join_all(runs).await;
+    told.kind = "batch";
+    let mut body = vec![b'['];
+    for (index, (answer, of_one)) in answers.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(answer);
+        told.errors += of_one.errors;
+        told.cost = told.cost.saturating_add(of_one.cost);
+    }
+    body.push(b']');
+    Ok(body.into())
 }
 
 /// A GraphQL response, with the status that its media type wants.
@@ -207,7 +221,7 @@ fn refuse(media: Media, refusal: &Refusal) -> Response {
 
 fn write(media: Media, status: StatusCode, body: Bytes) -> Response {
     let media = match media {
-        Media::EventStream => Media::Json,
+        Media::EventStream | Media::Multipart => Media::Json,
         media => media,
     };
     let mut response = Response::new(Body::from(body));
@@ -220,18 +234,29 @@ fn write(media: Media, status: StatusCode, body: Bytes) -> Response {
 }
 
 /// One line per request; never tokens, documents or variables.
-fn log(told: &Told, trace: &TraceContext, started: Instant, response: Response) -> Response {
-    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(
-        operation = told.operation.as_deref(),
-        kind = told.kind,
-        hash = format_args!("{:016x}", told.hash),
-        viewer = told.viewer.as_deref(),
-        status = response.status().as_u16(),
-        errors = told.errors,
-        duration_ms,
-        trace_id = trace.trace_id(),
-        "request"
-    );
-    response
+struct Line {
+    trace: TraceContext,
+    started: Instant,
+    viewer: Option<String>,
+    told: Told,
+}
+
+impl Line {
+    fn log(&self, response: Response) -> Response {
+        let told = &self.told;
+        let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
+        tracing::info!(
+            operation = told.operation.as_deref(),
+            kind = told.kind,
+            hash = format_args!("{:016x}", told.hash),
+            viewer = self.viewer.as_deref(),
+            cost = told.cost,
+            status = response.status().as_u16(),
+            errors = told.errors,
+            duration_ms,
+            trace_id = self.trace.trace_id(),
+            "request"
+        );
+        response
+    }
 }

@@ -3,11 +3,17 @@
 mod explorer;
 mod graphql;
 mod negotiation;
+mod operation;
 mod request;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::{
     CompressionLevel,
@@ -21,6 +27,7 @@ use tower_http::{
 use crate::{
     config::{ConfigError, Cors},
     gateway::Gateway,
+    headers, mode, rate,
 };
 
 /// Smallest response that is worth compressing, in bytes.
@@ -34,13 +41,18 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Result<Router, ConfigError> {
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(DefaultBodyLimit::max(config.http.body_max_bytes))
+        .layer(from_fn(headers::respond))
+        .layer(from_fn_with_state(Arc::clone(&gateway.limiter), rate::meter))
+        .layer(from_fn(mode::trace))
         .with_state(Arc::clone(gateway));
-    if config.explorer {
+    if config.explores() {
         routes = routes.merge(explorer::routes());
     }
     if config.http.compression {
         let worth = SizeAbove::new(COMPRESS_ABOVE_BYTES)
             .and(NotForContentType::SSE)
+            // Parts must not wait in the compressor.
+            .and(NotForContentType::const_new("multipart/"))
             .and(NotForContentType::IMAGES);
         let layer = CompressionLayer::new().quality(CompressionLevel::Fastest);
         routes = routes.layer(layer.compress_when(worth));
@@ -76,7 +88,7 @@ fn cors(config: &Cors) -> Result<Option<CorsLayer>, ConfigError> {
             HeaderName::from_static("last-event-id"),
             HeaderName::from_static("traceparent"),
         ])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers([header::RETRY_AFTER, rate::RATE_LIMIT, rate::RATE_LIMIT_POLICY])
         .allow_credentials(config.credentials)
         .max_age(std::time::Duration::from_secs(CORS_MAX_AGE_S));
     Ok(Some(layer))

@@ -11,13 +11,15 @@ pub(crate) enum Media {
     GraphQL,
     /// `text/event-stream`
     EventStream,
+    /// Apollo's `multipart/mixed;subscriptionSpec=1.0`: only for subscriptions.
+    Multipart,
 }
 
 impl Media {
     /// The `content-type` of the response.
     pub(crate) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Json => "application/json; charset=utf-8",
+            Self::Json | Self::Multipart => "application/json; charset=utf-8",
             Self::GraphQL => "application/graphql-response+json; charset=utf-8",
             Self::EventStream => "text/event-stream",
         })
@@ -54,6 +56,8 @@ fn entry_of(entry: &str) -> Option<(Media, f32)> {
         "application/json" | "application/*" | "*/*" => Media::Json,
         "application/graphql-response+json" => Media::GraphQL,
         "text/event-stream" => Media::EventStream,
+        // Without it, what is meant is `@defer`, or something that isn't GraphQL's.
+        "multipart/mixed" if parts.clone().any(is_subscription_spec) => Media::Multipart,
         _ => return None,
     };
     let quality = parts
@@ -61,6 +65,13 @@ fn entry_of(entry: &str) -> Option<(Media, f32)> {
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
         .map_or(Some(1.0), |(_, value)| value.trim().parse().ok())?;
     Some((media, quality))
+}
+
+fn is_subscription_spec(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("subscriptionspec")
+            && value.trim().trim_matches('"') == "1.0"
+    })
 }
 
 #[cfg(test)]
@@ -86,6 +97,12 @@ mod tests {
             Some(Media::Json)
         );
         assert_eq!(of("text/event-stream"), Some(Media::EventStream));
+        assert_eq!(
+            of("multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/json"),
+            Some(Media::Multipart)
+        );
+        assert_eq!(of("multipart/mixed;deferSpec=20220824,application/json"), Some(Media::Json));
+        assert_eq!(of("multipart/mixed"), None);
         assert_eq!(of("text/html"), None);
         assert_eq!(of("application/json;q=0"), None);
     }

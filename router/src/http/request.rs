@@ -2,11 +2,13 @@
 
 use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
+    document::Asked,
     engine::Variables,
     error::{GraphQLError, code},
+    limit,
 };
 
 /// Headers that make a browser ask before it sends a request to another origin.
@@ -15,12 +17,22 @@ const PREFLIGHT_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("x-apollo-operation-name"),
 ];
 
+/// What an HTTP request holds.
+#[derive(Debug)]
+pub(crate) enum Requests {
+    One(Box<GraphQLRequest>),
+    /// Some of them may be none.
+    Batch(Vec<Result<GraphQLRequest, Refusal>>),
+}
+
 /// A GraphQL request.
 #[derive(Debug)]
 pub(crate) struct GraphQLRequest {
-    pub(crate) query: String,
+    pub(crate) document: Asked,
     pub(crate) operation_name: Option<String>,
     pub(crate) variables: Variables,
+    /// Whether `extensions.cost` is asked for.
+    pub(crate) wants_cost: bool,
 }
 
 /// Why this is no GraphQL request.
@@ -61,9 +73,13 @@ pub(crate) struct QueryParameters {
     extensions: Option<String>,
 }
 
-impl GraphQLRequest {
-    /// Reads the body of a `POST`.
-    pub(crate) fn from_body(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+impl Requests {
+    /// Reads the body of a `POST`; a batch has at most so many requests.
+    pub(crate) fn from_body(
+        headers: &HeaderMap,
+        body: &[u8],
+        batch_max: usize,
+    ) -> Result<Self, Refusal> {
         if !is_json(headers) {
             return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -71,13 +87,35 @@ impl GraphQLRequest {
                 "The body must be JSON, with `content-type: application/json`.",
             ));
         }
-        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        match first {
-            Some(b'{') => {}
-            Some(b'[') => return Err(Refusal::bad("Batches of requests are not supported.")),
-            _ => return Err(Refusal::bad("The body must be a JSON object.")),
+        match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => Ok(Self::One(Box::new(GraphQLRequest::from_json(body)?))),
+            Some(b'[') => batch(body, batch_max).map(Self::Batch),
+            _ => Err(Refusal::bad("The body must be a JSON object.")),
         }
-        let parameters: Parameters = serde_json::from_slice(body)
+    }
+}
+
+fn batch(body: &[u8], max: usize) -> Result<Vec<Result<GraphQLRequest, Refusal>>, Refusal> {
+    let requests: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|_| Refusal::bad("The body is not a batch of GraphQL requests as JSON."))?;
+    if requests.is_empty() {
+        return Err(Refusal::bad("The batch has no requests."));
+    }
+    if requests.len() > max {
+        let (code, what) = (limit::code::BATCH, "The batch's requests number");
+        let error = limit::exceeded(code, what, requests.len() as u64, max as u64);
+        return Err(Refusal { status: StatusCode::BAD_REQUEST, error });
+    }
+    let read = |request: &&RawValue| match request.get().starts_with('{') {
+        true => GraphQLRequest::from_json(request.get().as_bytes()),
+        false => Err(Refusal::bad("A request of the batch is no JSON object.")),
+    };
+    Ok(requests.iter().map(read).collect())
+}
+
+impl GraphQLRequest {
+    fn from_json(text: &[u8]) -> Result<Self, Refusal> {
+        let parameters: Parameters = serde_json::from_slice(text)
             .map_err(|_| Refusal::bad("The body is not a GraphQL request as JSON."))?;
         parameters.request()
     }
@@ -107,20 +145,11 @@ impl Parameters {
             Value::Object(map) => map,
             _ => return Err(Refusal::bad("`extensions` must be a JSON object.")),
         };
-        let Some(query) = self.query.filter(|query| !query.is_empty()) else {
-            if extensions.contains_key("persistedQuery") {
-                // Clients then send the document along.
-                return Err(Refusal::new(
-                    StatusCode::OK,
-                    code::PERSISTED_QUERY_NOT_FOUND,
-                    "PersistedQueryNotFound",
-                ));
-            }
-            return Err(Refusal::bad("The request has no `query`."));
-        };
-        let variables = Variables::from_json(self.variables)
-            .map_err(|error| Refusal { status: StatusCode::BAD_REQUEST, error })?;
-        Ok(GraphQLRequest { query, operation_name: self.operation_name, variables })
+        let bad = |error| Refusal { status: StatusCode::BAD_REQUEST, error };
+        let document = Asked::new(self.query, &extensions).map_err(bad)?;
+        let variables = Variables::from_json(self.variables).map_err(bad)?;
+        let wants_cost = extensions.get("cost") == Some(&Value::Bool(true));
+        Ok(GraphQLRequest { document, operation_name: self.operation_name, variables, wants_cost })
     }
 }
 

@@ -7,7 +7,8 @@ use graphql_tools::static_graphql::query as ast;
 
 use super::{Abstract, Field, Fields, Kind, Projection, Type};
 use crate::{
-    engine::{All, Condition, Flags, write_string},
+    authorization::Denied,
+    engine::{Aliases, All, Condition, Flags, write_string},
     schema::{Schema, TypeKind, TypeRef},
 };
 
@@ -23,6 +24,7 @@ pub(crate) fn compile(
     selections: &ast::SelectionSet,
     root_type: &str,
     flags: &mut Flags,
+    (aliases, denied): (&Aliases, &Denied),
 ) -> Projection {
     let fragments = document
         .definitions
@@ -32,7 +34,8 @@ pub(crate) fn compile(
             ast::Definition::Operation(_) => None,
         })
         .collect();
-    let mut compiler = Compiler { schema, fragments, flags, shapes: HashMap::new() };
+    let mut compiler =
+        Compiler { schema, fragments, flags, aliases, denied, shapes: HashMap::new() };
     Projection { root: compiler.fields(root_type, &[(selections, Vec::new())]) }
 }
 
@@ -40,6 +43,8 @@ struct Compiler<'d, 'f> {
     schema: &'d Schema,
     fragments: HashMap<&'d str, &'d ast::FragmentDefinition>,
     flags: &'f mut Flags,
+    aliases: &'f Aliases,
+    denied: &'f Denied,
     /// Equal selections on equal types share a shape; without this, nested
     /// abstract types would multiply.
     shapes: HashMap<ShapeKey, Arc<Fields>>,
@@ -75,7 +80,12 @@ impl<'d> Compiler<'d, '_> {
         }
         let list =
             groups.order.into_iter().filter_map(|group| self.field(type_name, group)).collect();
-        let shape = Arc::new(Fields { type_name: type_name.into(), list });
+        let shape = Arc::new(Fields {
+            type_name: type_name.into(),
+            denied: self.denied.denies_type(type_name),
+            is_abstract: matches!(self.schema.kind(type_name), Some(TypeKind::Abstract { .. })),
+            list,
+        });
         self.shapes.insert(key, Arc::clone(&shape));
         shape
     }
@@ -163,6 +173,10 @@ impl<'d> Compiler<'d, '_> {
         let key = group.field.alias.as_deref().unwrap_or(name);
         let ty = match name {
             "__typename" => Type { nullable: false, kind: Kind::Typename },
+            _ if self.denied.denies_field(self.schema, type_name, name) => {
+                let ty = self.schema.field(type_name, name)?;
+                Type { nullable: !matches!(ty, TypeRef::NonNull(_)), kind: Kind::Denied }
+            }
             _ => {
                 let ty = self.schema.field(type_name, name)?;
                 self.ty(ty, &group.inner)
@@ -172,8 +186,13 @@ impl<'d> Compiler<'d, '_> {
         write_string(&mut prefix, key);
         prefix.push(b':');
         let introspects = type_name.starts_with("__") || name.starts_with("__");
+        // Introspection and events keep the client's keys.
+        let fixed =
+            type_name.starts_with("__") || self.schema.subscription.as_deref() == Some(type_name);
+        let slot = if fixed { key } else { self.aliases.slot(group.field) };
         Some(Field {
             key: key.into(),
+            slot: slot.into(),
             prefix: prefix.into(),
             name: name.into(),
             condition: Condition::any(group.places),
@@ -206,26 +225,11 @@ impl<'d> Compiler<'d, '_> {
                     .map(|member| (member.as_str().into(), self.fields(member, inner)))
                     .collect();
                 let own = self.fields(name, inner);
-                Kind::Abstract(Arc::new(Abstract {
-                    typename_keys: typename_keys(by_type.values().chain([&own])),
-                    by_type,
-                    own,
-                }))
+                Kind::Abstract(Arc::new(Abstract { by_type, own }))
             }
             _ => Kind::Leaf,
         }
     }
-}
-
-/// Where objects of these shapes tell their type: by its own name first.
-fn typename_keys<'f>(shapes: impl Iterator<Item = &'f Arc<Fields>>) -> Vec<Box<str>> {
-    let mut keys: Vec<Box<str>> = vec!["__typename".into()];
-    for field in shapes.flat_map(|shape| &shape.list) {
-        if matches!(field.ty.kind, Kind::Typename) && !keys.contains(&field.key) {
-            keys.push(field.key.clone());
-        }
-    }
-    keys
 }
 
 impl<'d> Groups<'d> {

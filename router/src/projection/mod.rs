@@ -27,14 +27,20 @@ pub(crate) struct Projection {
 pub(crate) struct Fields {
     /// The object's type.
     pub(crate) type_name: Box<str>,
+    /// Whether that is an interface or union: the object's own type is not known.
+    pub(crate) is_abstract: bool,
+    /// Whether the viewer may not see such objects at all.
+    pub(crate) denied: bool,
     pub(crate) list: Vec<Field>,
 }
 
 /// One response key.
 #[derive(Debug)]
 pub(crate) struct Field {
-    /// The key in the response and in the tree.
+    /// The key in the response.
     pub(crate) key: Box<str>,
+    /// The key in the tree.
+    pub(crate) slot: Box<str>,
     /// The key as JSON with its colon: `"name":`.
     pub(crate) prefix: Box<[u8]>,
     /// The field's name in the schema.
@@ -57,6 +63,8 @@ pub(crate) struct Type {
 pub(crate) enum Kind {
     /// The name of the object's type.
     Typename,
+    /// Something that the viewer may not see.
+    Denied,
     /// A scalar, written as it came.
     Leaf,
     /// One of these names.
@@ -75,6 +83,4 @@ pub(crate) struct Abstract {
     /// Where the object does not tell a public concrete type but the interface's
     /// own name (`@interfaceObject`).
     pub(crate) own: Arc<Fields>,
-    /// Keys under which the object may tell its type.
-    pub(crate) typename_keys: Vec<Box<str>>,
 }

@@ -5,6 +5,7 @@
 
 use super::{Abstract, Field, Fields, Kind, Projection, Type};
 use crate::{
+    authorization,
     engine::{FlagValues, Value},
     error::{GraphQLError, PathSegment, code},
 };
@@ -82,6 +83,9 @@ impl Writer<'_> {
         type_name: &str,
         path: &Path<'_>,
     ) -> Result<(), Bubble> {
+        if shape.denied {
+            return self.deny(path, &shape.type_name);
+        }
         self.out.push(b'{');
         let mut first = true;
         // Answers come in the order in which they were asked for, so the next
@@ -97,10 +101,13 @@ impl Writer<'_> {
             first = false;
             self.out.extend_from_slice(&field.prefix);
             if let Kind::Typename = field.ty.kind {
+                if shape.is_abstract {
+                    return self.mismatch((shape, field), &Path::Key(path, &field.key));
+                }
                 self.name(type_name);
                 continue;
             }
-            let value = lookup(object, &field.key, &mut cursor);
+            let value = lookup(object, &field.slot, &mut cursor);
             let path = Path::Key(path, &field.key);
             self.value(value, &field.ty, (shape, field), &path)?;
         }
@@ -124,6 +131,9 @@ impl Writer<'_> {
     ) -> Result<(), Bubble> {
         let start = self.out.len();
         let written = match value {
+            _ if matches!(ty.kind, Kind::Denied) => {
+                self.deny(path, &format!("{}.{}", owner.0.type_name, owner.1.name))
+            }
             None | Some(Value::Null) => {
                 if !ty.nullable {
                     self.report(path, || {
@@ -188,6 +198,13 @@ impl Writer<'_> {
         Ok(())
     }
 
+    fn deny(&mut self, path: &Path<'_>, place: &str) -> Result<(), Bubble> {
+        if self.errors.len() < MAX_PROJECTION_ERRORS {
+            self.errors.push(authorization::error(place).at(path.segments()));
+        }
+        Err(Bubble)
+    }
+
     fn mismatch(&mut self, owner: (&Fields, &Field), path: &Path<'_>) -> Result<(), Bubble> {
         self.report(path, || {
             format!(
@@ -217,16 +234,14 @@ impl Writer<'_> {
 /// The shape for the type that an object says it is; None where that type is
 /// not public or does not belong here.
 fn concrete<'s>(shapes: &'s Abstract, object: &[(&str, Value<'_>)]) -> Option<&'s Fields> {
-    let told = shapes.typename_keys.iter().find_map(|key| {
-        let (_, value) = object.iter().find(|(name, _)| *name == &**key)?;
-        value.plain_str()
-    });
-    match told {
+    let told = object.iter().find(|(name, _)| *name == "__typename");
+    match told.and_then(|(_, value)| value.plain_str()) {
         Some(name) if name == &*shapes.own.type_name => Some(&shapes.own),
         Some(name) => shapes.by_type.get(name).map(|shape| &**shape),
         // With a single member there is nothing to tell apart.
         None if shapes.by_type.len() == 1 => shapes.by_type.values().next().map(|shape| &**shape),
-        None => None,
+        // The planner asks for the type wherever something depends on it.
+        None => Some(&shapes.own),
     }
 }
 

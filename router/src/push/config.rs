@@ -1,9 +1,10 @@
 //! Bounds of the push plane, each with its unit.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// How the push plane behaves. Every field has a default.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Name of the stream to read, before the prefix is put on.
@@ -31,7 +32,7 @@ pub struct Config {
 }
 
 /// Bounds of a WebSocket connection.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebSocket {
     /// Longest wait for `connection_init`, in milliseconds.

@@ -18,7 +18,7 @@ use super::{
     feed::Feed,
     hub::Hub,
     payload::Shape,
-    source::{EventSource, Sources, Start},
+    source::{EventSource, SourceError, Sources, Start},
     subject::Filter,
     subscription::Subscription,
 };
@@ -72,7 +72,7 @@ pub struct Plane {
     pub(super) sources: Sources,
     pub(super) hub: Hub,
     prefix: String,
-    stop: DropGuard,
+    stop: Arc<DropGuard>,
     shapes: Cache<Arc<str>, Arc<Shape>>,
 }
 
@@ -80,7 +80,26 @@ impl Plane {
     /// A plane over the hub. `prefix` goes before every subject (`t1.` or nothing);
     /// `stop` ends the hub's reader, and is called when the plane is dropped.
     pub(super) fn new(sources: Sources, hub: Hub, prefix: String, stop: CancellationToken) -> Self {
-        Self { sources, hub, prefix, stop: stop.drop_guard(), shapes: Cache::new(SHAPES) }
+        let stop = Arc::new(stop.drop_guard());
+        Self { sources, hub, prefix, stop, shapes: Cache::new(SHAPES) }
+    }
+
+    /// A plane for another supergraph on the same stream: they share the reader and
+    /// the events in memory. None where that supergraph has no event source.
+    ///
+    /// # Errors
+    /// When an `@eventSource` can't work.
+    pub fn with_sources_of(&self, supergraph: &str) -> Result<Option<Arc<Self>>, SourceError> {
+        let sources = Sources::read(supergraph)?;
+        Ok((!sources.is_empty()).then(|| {
+            Arc::new(Self {
+                sources,
+                hub: self.hub.clone(),
+                prefix: self.prefix.clone(),
+                stop: Arc::clone(&self.stop),
+                shapes: Cache::new(SHAPES),
+            })
+        }))
     }
 
     /// Stops reading and closes all subscriptions without a word, so that their

@@ -1,37 +1,44 @@
-//! Operations over transports that stream: SSE and WebSocket.
+//! Operations over transports that stream: SSE, multipart and WebSocket.
 //!
 //! | module | idea |
 //! |---|---|
 //! | `sse` | GraphQL over SSE, distinct connections |
+//! | `multipart` | Apollo's multipart protocol for subscriptions |
+//! | `streaming` | the streamed body that both are |
+//! | `running` | a subscription through changes of the supergraph |
 //! | `protocol` | graphql-transport-ws without a socket: messages and rules |
 //! | `websocket` | graphql-transport-ws on a socket |
 
+pub mod multipart;
 mod protocol;
+mod running;
 pub mod sse;
+mod streaming;
 pub mod websocket;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{
     FutureExt, StreamExt,
-    future::BoxFuture,
     stream::{self, BoxStream},
 };
-use platform::identity::Identity;
-use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    engine::{Engine, Operation, Prepared, RequestContext, Variables},
-    error::{GraphQLError, code},
-    push::{Config, Delivery, Execution, Plane, Request, Subscriber},
+    engine::{Operation, RequestContext, Variables},
+    error::GraphQLError,
+    push::{Config, Delivery, Plane},
+    reload::Current,
 };
 
-/// What streaming transports share: the engine, and the push plane where there is one.
+/// How many subscriptions may begin anew at a time after a change of the supergraph.
+const RESUMED_AT_A_TIME: usize = 64;
+
+/// What streaming transports share: what serves the supergraph of the moment.
 pub struct Live {
-    engine: Arc<Engine>,
-    plane: Option<Arc<Plane>>,
+    current: watch::Sender<Arc<Current>>,
     config: Config,
+    turns: Semaphore,
 }
 
 /// An operation as a client sends it.
@@ -48,14 +55,34 @@ pub struct Query {
 }
 
 impl Live {
-    /// Without a plane, subscriptions are refused; queries and mutations work.
-    pub fn new(engine: Arc<Engine>, plane: Option<Arc<Plane>>, config: Config) -> Self {
-        Self { engine, plane, config }
+    /// Without a plane, its subscriptions are refused; queries and mutations work.
+    pub fn new(current: Current, config: Config) -> Self {
+        Self {
+            current: watch::Sender::new(Arc::new(current)),
+            config,
+            turns: Semaphore::new(RESUMED_AT_A_TIME),
+        }
     }
 
-    /// The push plane, where there is one.
-    pub fn plane(&self) -> Option<&Arc<Plane>> {
-        self.plane.as_ref()
+    /// What serves the supergraph of the moment.
+    pub fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// The push plane of the moment, where there is one.
+    pub fn plane(&self) -> Option<Arc<Plane>> {
+        self.current().plane.clone()
+    }
+
+    /// Serves another supergraph from now on. What runs goes on: requests where they
+    /// began, subscriptions on the new one if they fit it.
+    pub(crate) fn replace(&self, current: Current) {
+        self.current.send_replace(Arc::new(current));
+    }
+
+    /// For subscriptions that have to begin anew after a change of the supergraph.
+    fn turns(&self) -> &Semaphore {
+        &self.turns
     }
 
     /// Bounds of the transports.
@@ -77,91 +104,36 @@ impl Live {
         stream::once(start).flatten().boxed()
     }
 
-    async fn start(&self, query: Query, context: RequestContext) -> BoxStream<'static, Delivery> {
+    async fn start(
+        self: &Arc<Self>,
+        query: Query,
+        context: RequestContext,
+    ) -> BoxStream<'static, Delivery> {
         self.try_start(query, context).await.unwrap_or_else(|errors| {
             stream::once(std::future::ready(Delivery::Failed(errors))).boxed()
         })
     }
 
     async fn try_start(
-        &self,
+        self: &Arc<Self>,
         query: Query,
-        context: RequestContext,
+        mut context: RequestContext,
     ) -> Result<BoxStream<'static, Delivery>, Vec<GraphQLError>> {
         let name = query.operation_name.as_deref();
-        let prepared = self.engine.prepare(&query.query, name).await?;
-        self.engine.check_variables(&prepared, &query.variables)?;
+        // Before the state is looked at, so that no change after it is missed.
+        let mut changes = self.current.subscribe();
+        let current = Arc::clone(&changes.borrow_and_update());
+        let prepared = current.engine.prepare_for(&query.query, name, &context.identity).await?;
+        context.pay(&prepared).await.map_err(|error| vec![error])?;
+        current.engine.check_variables(&prepared, &query.variables)?;
+        current.engine.check_cost(&prepared, &query.variables).map_err(|error| vec![error])?;
         if prepared.operation() != Operation::Subscription {
-            let body = self.engine.execute(&prepared, &query.variables, &context).await;
+            let body = current.engine.execute(&prepared, &query.variables, &context).await;
             let answer = [Delivery::Next { cursor: None, body }, Delivery::Complete];
             return Ok(stream::iter(answer).boxed());
         }
-        let (Some(plane), Some(plan)) = (&self.plane, prepared.subscription()) else {
-            return Err(vec![GraphQLError::new(
-                code::BAD_REQUEST,
-                "This router has no event stream to feed subscriptions.",
-            )]);
-        };
-        let request = Request {
-            field: plan.field_name.clone(),
-            arguments: plan.arguments(&query.variables),
-            document: plan.operation.as_str().into(),
-            subscriber: subscriber(&context.identity),
-            last_event_id: query.last_event_id,
-            execution: Arc::new(Running {
-                engine: self.engine.clone(),
-                prepared: prepared.clone(),
-                variables: query.variables,
-                context,
-            }),
-        };
-        Ok(plane.subscribe(request).await?.deliveries())
-    }
-}
-
-fn subscriber(identity: &Identity) -> Option<Subscriber> {
-    match identity {
-        Identity::Viewer(viewer) => {
-            Some(Subscriber { id: viewer.id.to_string(), expires_at: viewer.expires_at })
-        }
-        Identity::Anonymous | Identity::Service { .. } => None,
-    }
-}
-
-/// A subscription operation on the engine.
-struct Running {
-    engine: Arc<Engine>,
-    prepared: Arc<Prepared>,
-    variables: Variables,
-    context: RequestContext,
-}
-
-impl Execution for Running {
-    fn guard<'a>(&'a self, query: &'a str, variables: Map<String, Value>) -> BoxFuture<'a, Bytes> {
-        async move {
-            match self.engine.prepare(query, None).await {
-                Ok(guard) => {
-                    let variables = Variables::from(variables);
-                    self.engine.execute(&guard, &variables, &self.context).await
-                }
-                Err(errors) => {
-                    tracing::error!(?errors, "a guard doesn't fit the schema");
-                    let error = GraphQLError::new(
-                        code::INTERNAL_SERVER_ERROR,
-                        "The subscription can't be checked.",
-                    );
-                    crate::error::response(&[error])
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
-        self.engine.execute_event(&self.prepared, &self.variables, &self.context, root).boxed()
-    }
-
-    fn flag(&self, variable: &str) -> Option<bool> {
-        self.variables.get(variable)?.as_bool()
+        // It has no end of its own, and must never see a state from before an event.
+        (context.deadline, context.fresh) = (None, true);
+        running::start(self, &current, changes, prepared, query, context).await
     }
 }

@@ -87,13 +87,15 @@ pub(super) enum ClientMessage {
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Subscribe {
-    pub(super) query: String,
+    /// May be left out where a hash in the extensions names a persisted document.
+    #[serde(default)]
+    pub(super) query: Option<String>,
     #[serde(default)]
     pub(super) operation_name: Option<String>,
     #[serde(default)]
     pub(super) variables: Option<Map<String, Value>>,
-    #[serde(default, rename = "extensions")]
-    _extensions: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(super) extensions: Option<Map<String, Value>>,
 }
 
 /// Reads a text frame.

@@ -1,28 +1,21 @@
 //! GraphQL over SSE in distinct connections: one request, one operation, one
 //! stream of `next` events, then `complete`.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream::BoxStream};
-use http::{HeaderMap, HeaderValue, header};
-use tokio::time::{Instant, Sleep};
+use futures::StreamExt;
+use http::HeaderMap;
 
+use super::{
+    Live, Query,
+    streaming::{self, Format},
+};
 use crate::{engine::RequestContext, error, push::Delivery};
-
-use super::{Live, Query};
 
 /// Where a browser's `EventSource` puts the last `id:` when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
-/// Keeps proxies and the client from taking silence for death.
-const HEARTBEAT: &[u8] = b":\n\n";
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// The cursor in the request's headers, if there is one.
@@ -34,87 +27,37 @@ pub fn last_event_id(headers: &HeaderMap) -> Option<String> {
 /// A stream that only tells errors, for an operation that can't be run.
 pub fn refuse(live: &Live, errors: Vec<error::GraphQLError>) -> Response {
     let failed = futures::stream::once(std::future::ready(Delivery::Failed(errors)));
-    stream(live, failed.boxed())
+    streaming::respond::<Sse>(live, failed.boxed())
 }
 
 /// Runs an operation and streams its answers. Errors of the operation are events of
 /// the stream, because a browser can't read the body of a failed request.
 pub fn respond(live: &Arc<Live>, query: Query, context: RequestContext) -> Response {
-    stream(live, live.run(query, context))
+    streaming::respond::<Sse>(live, live.run(query, context))
 }
 
-fn stream(live: &Live, deliveries: BoxStream<'static, Delivery>) -> Response {
-    let heartbeat = Duration::from_millis(live.config().heartbeat_ms);
-    let events = Events {
-        deliveries: Some(deliveries),
-        ending: None,
-        heartbeat,
-        sleep: Box::pin(tokio::time::sleep(heartbeat)),
-    };
-    let mut response = Response::new(Body::from_stream(events));
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache, no-store"),
-        // nginx would hold events back to fill its buffer.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+struct Sse;
+
+impl Format for Sse {
+    const CONTENT_TYPE: &'static str = "text/event-stream; charset=utf-8";
+    const BEGIN: &'static [u8] = b"";
+    const HEARTBEAT: &'static [u8] = b":\n\n";
+
+    fn next(cursor: Option<&str>, body: &[u8]) -> Bytes {
+        next(cursor, body)
     }
-    response
-}
 
-/// The body of the response.
-struct Events {
-    /// None once the operation ended.
-    deliveries: Option<BoxStream<'static, Delivery>>,
-    /// What is still to be written then.
-    ending: Option<Bytes>,
-    heartbeat: Duration,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Stream for Events {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if let Some(deliveries) = &mut this.deliveries {
-            let delivery = match deliveries.poll_next_unpin(context) {
-                Poll::Ready(delivery) => delivery.unwrap_or(Delivery::Closed),
-                Poll::Pending => {
-                    ready!(this.sleep.as_mut().poll(context));
-                    this.rest();
-                    return Poll::Ready(Some(Ok(Bytes::from_static(HEARTBEAT))));
-                }
-            };
-            this.rest();
-            if let Delivery::Next { cursor, body } = delivery {
-                return Poll::Ready(Some(Ok(next(cursor.as_deref(), &body))));
+    fn ending(delivery: Delivery) -> Option<Bytes> {
+        match delivery {
+            Delivery::Failed(errors) => {
+                let mut bytes = next(None, &error::response(&errors)).to_vec();
+                bytes.extend_from_slice(COMPLETE);
+                Some(bytes.into())
             }
-            // Frees the subscription's place before the client takes the ending.
-            this.deliveries = None;
-            this.ending = ending(delivery);
+            // The client connects again: nothing was completed.
+            Delivery::Closed => None,
+            Delivery::Complete | Delivery::Next { .. } => Some(Bytes::from_static(COMPLETE)),
         }
-        Poll::Ready(this.ending.take().map(Ok))
-    }
-}
-
-impl Events {
-    /// Silence is counted anew.
-    fn rest(&mut self) {
-        self.sleep.as_mut().reset(Instant::now() + self.heartbeat);
-    }
-}
-
-fn ending(delivery: Delivery) -> Option<Bytes> {
-    match delivery {
-        Delivery::Failed(errors) => {
-            let mut bytes = next(None, &error::response(&errors)).to_vec();
-            bytes.extend_from_slice(COMPLETE);
-            Some(bytes.into())
-        }
-        Delivery::Closed => None,
-        Delivery::Complete | Delivery::Next { .. } => Some(Bytes::from_static(COMPLETE)),
     }
 }
 

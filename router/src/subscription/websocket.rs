@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::{StreamExt as _, StreamMap};
 
 use crate::{
+    document::Asked,
     engine::{RequestContext, Variables},
     error::{GraphQLError, code},
     gateway::Gateway,
@@ -216,14 +217,26 @@ impl Client {
             );
             return self.say(protocol::error(&id, &[error])).await;
         }
+        let extensions = operation.extensions.unwrap_or_default();
+        let document = match Asked::new(operation.query, &extensions) {
+            Ok(asked) => self.connection.gateway.documents.find(asked).await,
+            Err(error) => Err(error),
+        };
+        let document = match document {
+            Ok(document) => document,
+            Err(error) => return self.say(protocol::error(&id, &[error])).await,
+        };
+        self.connection.gateway.documents.keep(&document).await;
         let query = Query {
-            query: operation.query,
+            query: document.into_text(),
             operation_name: operation.operation_name,
             variables: Variables::from(operation.variables.unwrap_or_default()),
             last_event_id: None,
         };
         let context = RequestContext {
             headers: self.connection.context.headers.clone(),
+            deadline: Some(self.connection.gateway.deadline()),
+            toll: self.connection.context.toll.clone(),
             ..RequestContext::new(self.connection.context.identity.clone())
         };
         self.operations.insert(id, self.connection.live().run(query, context));

@@ -2,6 +2,7 @@
 
 mod access;
 mod house;
+mod reload;
 mod resume;
 mod sse;
 mod stand;

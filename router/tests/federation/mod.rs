@@ -1,0 +1,17 @@
+//! Federation 2, case by case: small supergraphs over scripted subgraphs, with
+//! the data that the specification demands of a router.
+//!
+//! `schema/<case>.graphql` holds the subgraphs, `schema/<case>.supergraph.graphql`
+//! what `compose.mjs` makes of them; both are checked in.
+
+mod abstraction;
+mod combination;
+mod interface_object;
+mod key;
+mod legacy;
+mod operation;
+mod provides;
+mod requires;
+mod sharing;
+mod stage;
+mod subgraph;

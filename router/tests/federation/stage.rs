@@ -1,0 +1,143 @@
+//! A router over a case's subgraphs, on real sockets.
+
+use std::{collections::HashMap, sync::Arc};
+
+use router::{Config, Router};
+use serde_json::{Value, json};
+
+use super::subgraph::{Request, Service, Subgraph};
+use crate::shop::{ask_with, serve};
+
+/// A running case.
+pub struct Stage {
+    pub router: Router,
+    services: HashMap<&'static str, Arc<Service>>,
+}
+
+impl Stage {
+    /// Starts the subgraphs of `schema/<case>.graphql`.
+    pub async fn open(case: &str, subgraphs: Vec<Subgraph>) -> Self {
+        Self::open_with(case, subgraphs, Config::default()).await
+    }
+
+    pub async fn open_with(case: &str, subgraphs: Vec<Subgraph>, mut config: Config) -> Self {
+        let folder = format!("{}/tests/federation/schema", env!("CARGO_MANIFEST_DIR"));
+        let read = |name: String| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        let sdls = read(format!("{case}.graphql"));
+        let sdls: HashMap<_, _> = format!("\n{sdls}")
+            .split("\n#: ")
+            .skip(1)
+            .map(|part| {
+                let (head, sdl) = part.split_once('\n').unwrap();
+                (head.split(' ').next().unwrap().to_owned(), sdl.to_owned())
+            })
+            .collect();
+        let mut services = HashMap::new();
+        for subgraph in subgraphs {
+            let name = subgraph.name;
+            let service = Service::new(&sdls[name], subgraph);
+            let url = serve(service.routes()).await;
+            let url = Some(format!("{url}/graphql"));
+            let settings = router::config::Subgraph { url, ..Default::default() };
+            config.subgraphs.insert(name.to_owned(), settings);
+            services.insert(name, service);
+        }
+        let sdl = read(format!("{case}.supergraph.graphql"));
+        let router = Router::builder(sdl, config).build().await.unwrap();
+        Self { router, services }
+    }
+
+    /// What has come in at a subgraph, in order.
+    pub fn requests(&self, name: &str) -> Vec<Request> {
+        self.services[name].requests()
+    }
+
+    /// How often each subgraph was asked.
+    pub fn count(&self, name: &str) -> usize {
+        self.requests(name).len()
+    }
+
+    /// The response to a query.
+    pub async fn ask(&self, query: &str) -> Value {
+        self.ask_with(query, json!({})).await
+    }
+
+    pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
+        ask_with(&self.router, query, variables).await
+    }
+
+    /// The query gives exactly this data and no error.
+    #[track_caller]
+    pub fn gives(&self, query: &str, data: Value) -> impl Future<Output = ()> {
+        self.gives_with(query, json!({}), data)
+    }
+
+    #[track_caller]
+    pub fn gives_with(
+        &self,
+        query: &str,
+        variables: Value,
+        data: Value,
+    ) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let response = self.ask_with(query, variables).await;
+            let expected = json!({ "data": data });
+            self.compare(query, &response, &expected, place);
+        }
+    }
+
+    /// The query gives this data and errors at exactly these paths.
+    #[track_caller]
+    pub fn fails(&self, query: &str, data: Value, paths: Value) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let response = self.ask(query).await;
+            let errors = response["errors"].as_array().cloned().unwrap_or_default();
+            let found: Value = errors.iter().map(|error| error["path"].clone()).collect();
+            let brief = json!({ "data": response["data"], "paths": sorted(&found) });
+            let expected = json!({ "data": data, "paths": sorted(&paths) });
+            self.compare(query, &brief, &expected, place);
+        }
+    }
+
+    /// The query is refused before anything is asked.
+    #[track_caller]
+    pub fn refuses(&self, query: &str) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let response = self.ask(query).await;
+            assert!(response.get("data").is_none(), "{place}: {query}\n{response:#}");
+            assert!(response["errors"][0]["message"].is_string(), "{place}: {query}");
+        }
+    }
+
+    fn compare(
+        &self,
+        query: &str,
+        response: &Value,
+        expected: &Value,
+        place: &std::panic::Location<'_>,
+    ) {
+        let refusals: Vec<_> = self.services.values().flat_map(|it| it.refusals()).collect();
+        if response == expected && refusals.is_empty() {
+            return;
+        }
+        let mut told = String::new();
+        for (name, service) in &self.services {
+            for request in service.requests() {
+                told += &format!("\n{name}: {} {}", request.query, request.variables);
+            }
+        }
+        panic!(
+            "{place}\n{query}\ngot      {response}\nexpected {expected}\nrefused {refusals:?}{told}"
+        );
+    }
+}
+
+/// Which of several subgraphs' errors comes first does not matter.
+fn sorted(paths: &Value) -> Value {
+    let mut paths = paths.as_array().cloned().unwrap_or_default();
+    paths.sort_by_key(ToString::to_string);
+    paths.into()
+}
