@@ -7,12 +7,11 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use platform::{
-    config::{self, Env, Source, Values},
+    config::{Env, Source, Values},
     shutdown::Shutdown,
     telemetry, topology,
 };
 use router::Router;
-use secrecy::ExposeSecret;
 use std::{io::Write, path::Path};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -82,10 +81,12 @@ async fn start_all(
         services.push((name, service));
     }
     let mut routes = axum::Router::new();
-    let mut config = router_config(&base, &settings)?;
+    let mut config = router_config(&base)?;
     config.events = Some(super::router::events(&settings)?);
-    let mut builder =
-        Router::builder(SUPERGRAPH, config).keys(shared.keys.clone()).health(shared.health.clone());
+    let mut builder = Router::builder(SUPERGRAPH, config)
+        .keys(shared.keys.clone())
+        .cache(shared.cache.clone())
+        .health(shared.health.clone());
     for (name, service) in &services {
         builder = builder.transport(name.as_str(), service.endpoint.clone());
         routes = routes.merge(service.routes.clone());
@@ -116,7 +117,7 @@ rate_limit:
 ";
 
 /// The router's configuration: `MOIM_ROUTER_CONFIG` names a file, else tokens of our own user service, and limits.
-fn router_config(base: &str, source: &dyn Source) -> Result<router::Config> {
+fn router_config(base: &str) -> Result<router::Config> {
     if let Some(path) = Env.get("MOIM_ROUTER_CONFIG") {
         let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {path}"))?;
         return router::Config::from_yaml(&text).with_context(|| format!("{path} can't be used"));
@@ -126,13 +127,7 @@ fn router_config(base: &str, source: &dyn Source) -> Result<router::Config> {
         "{limits}authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
          jwks:\n        url: {base}/.well-known/jwks.json\n"
     );
-    let mut config = router::Config::from_yaml(&text)?;
-    let redis = config::Redis::from(source)?;
-    config.rate_limit.redis = Some(router::rate::Redis {
-        url: redis.url.expose_secret().to_owned(),
-        prefix: redis.prefix,
-    });
-    Ok(config)
+    Ok(router::Config::from_yaml(&text)?)
 }
 
 /// What a newcomer may try.
