@@ -10,4 +10,5 @@ mod bad_input;
 mod crash;
 mod live;
 mod main_job;
+mod several;
 mod transport;

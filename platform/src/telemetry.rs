@@ -179,6 +179,11 @@ impl TraceContext {
     pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, work)
     }
+
+    /// Runs a function as work for this trace, like one poll of a stream.
+    pub fn enter<R>(self, work: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self, work)
+    }
 }
 
 impl fmt::Display for TraceContext {
@@ -250,5 +255,6 @@ mod tests {
         assert_eq!(current(), None);
         let trace = TraceContext::new();
         assert_eq!(trace.scope(async { current() }).await, Some(trace));
+        assert_eq!(trace.enter(current), Some(trace));
     }
 }

@@ -5,14 +5,15 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use platform::{
     bus::{Bus, BusError},
     cache::{Cache, CacheError},
-    health::Registry,
+    health::{Need, Registry},
     signature::Keys,
     subgraph::{InvalidUrl, Transport},
 };
 
 use crate::{
     authentication::{Authenticator, JwksError},
-    config::{Config, ConfigError},
+    config::{self, Config, ConfigError},
+    document::Documents,
     engine::Engine,
     gateway::Gateway,
     http,
@@ -27,6 +28,7 @@ pub struct Router {
     gateway: Arc<Gateway>,
     routes: axum::Router,
     assembly: Arc<Assembly>,
+    health: Registry,
 }
 
 /// Collects what a router needs.
@@ -70,7 +72,7 @@ pub enum BuildError {
     #[error("the event stream can't be reached")]
     Events(#[from] BusError),
     /// The settings of Redis are unusable.
-    #[error("the rate limits' Redis can't be used")]
+    #[error("a Redis that the configuration names can't be used")]
     Cache(#[from] CacheError),
     /// A subgraph's address is unusable.
     #[error("the subgraph \"{name}\" has an unusable address")]
@@ -111,6 +113,22 @@ impl Router {
     /// resume elsewhere. To be called when the process is told to stop.
     pub fn close(&self) {
         self.assembly.close();
+    }
+
+    /// Waits until every WebSocket has ended, after [`Router::close`].
+    pub async fn closed(&self) {
+        self.gateway.sockets.close();
+        self.gateway.sockets.wait().await;
+    }
+
+    /// How the process should end, as configured.
+    pub fn shutdown(&self) -> &config::Shutdown {
+        &self.gateway.config.shutdown
+    }
+
+    /// What it needs in order to work.
+    pub fn health(&self) -> Registry {
+        self.health.clone()
     }
 
     /// Serves another supergraph from now on, without dropping a request or a
@@ -170,8 +188,8 @@ impl RouterBuilder {
         self
     }
 
-    /// Counts requests for rate limits together with all others who use this Redis, whatever the
-    /// configuration says of it.
+    /// Counts requests for rate limits and keeps persisted documents together with all others who
+    /// use this Redis, whatever the configuration says of it.
     #[must_use]
     pub fn cache(mut self, cache: Cache) -> Self {
         self.cache = Some(cache);
@@ -199,13 +217,61 @@ impl RouterBuilder {
     pub async fn build(self) -> Result<Router, BuildError> {
         let authenticator = Authenticator::new(&self.config.authentication)?;
         let stream = event_stream(self.events, &self.config).await?;
-        let assembly = Assembly::new(self.config.clone(), self.transports, self.keys, stream);
+        let assembly =
+            Assembly::new(self.config.clone(), self.transports, self.keys, stream.clone());
         let current = assembly.make(self.sdl).await?;
-        let limiter = Arc::new(Limiter::connect(&self.config, self.cache).await?);
-        let gateway = Gateway::new(current, authenticator, self.config, limiter)?;
+        let config = self.config;
+        let given = self.cache.as_ref();
+        let (rates, documents) = (&config.rate_limit, &config.documents);
+        let counts = redis(given, rates.enabled, rates.redis.as_ref()).await?;
+        let texts = redis(given, documents.automatic, documents.redis.as_ref()).await?;
+        watch_health(&self.health, stream.as_ref(), counts.as_ref().or(texts.as_ref()));
+        let documents = Documents::new(documents, texts.as_ref()).map_err(ConfigError::from)?;
+        let limiter = Limiter::new(rates.clone(), &config.client_address, counts)?;
+        let (limiter, stop) = (Arc::new(limiter), assembly.stop());
+        let gateway = Gateway::new(current, authenticator, config, limiter, documents, stop)?;
         let gateway = Arc::new(gateway);
         let routes = http::routes(&gateway)?.merge(self.health.routes());
-        Ok(Router { gateway, routes, assembly: Arc::new(assembly) })
+        Ok(Router { gateway, routes, assembly: Arc::new(assembly), health: self.health })
+    }
+}
+
+/// The program's Redis, or else the one that a section names, if it is wanted at all.
+async fn redis(
+    given: Option<&Cache>,
+    wanted: bool,
+    named: Option<&config::Redis>,
+) -> Result<Option<Cache>, CacheError> {
+    match (given, named) {
+        _ if !wanted => Ok(None),
+        (Some(given), _) => Ok(Some(given.clone())),
+        (None, None) => Ok(None),
+        (None, Some(named)) => {
+            let (url, prefix) = (named.url.clone().into(), named.prefix.clone());
+            Cache::connect(&platform::config::Redis { url, prefix }).await.map(Some)
+        }
+    }
+}
+
+/// Without the event stream no subscription can begin; without Redis each router counts for itself.
+fn watch_health(health: &Registry, stream: Option<&EventStream>, cache: Option<&Cache>) {
+    if let Some(EventStream { context, .. }) = stream {
+        let client = context.client();
+        health.add("router.nats", Need::Required, move || {
+            let state = client.connection_state();
+            async move {
+                match state {
+                    async_nats::connection::State::Connected => Ok(()),
+                    _ => Err("not connected".into()),
+                }
+            }
+        });
+    }
+    if let Some(cache) = cache.cloned() {
+        health.add("router.redis", Need::Degraded, move || {
+            let cache = cache.clone();
+            async move { Ok(cache.ping().await?) }
+        });
     }
 }
 

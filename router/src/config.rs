@@ -21,6 +21,12 @@ pub const PLAN_CACHE_ENTRIES: usize = 1_000;
 /// Largest answer of a subgraph unless configured, in bytes.
 pub const SUBGRAPH_RESPONSE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// How long requests are still taken after the process was told to end, unless configured,
+/// in milliseconds.
+pub const DRAIN_MS: u64 = 2_000;
+/// Longest that what runs then may take unless configured, in milliseconds.
+pub const FINISH_MS: u64 = 20_000;
+
 /// The router's configuration.
 #[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -67,6 +73,8 @@ pub struct Config {
     pub rate_limit: crate::rate::Config,
     /// Where requests come from, behind proxies.
     pub client_address: crate::rate::ClientAddress,
+    /// How the process ends.
+    pub shutdown: Shutdown,
 }
 
 impl Default for Config {
@@ -93,6 +101,7 @@ impl Default for Config {
             authorization: crate::authorization::Config::default(),
             rate_limit: crate::rate::Config::default(),
             client_address: crate::rate::ClientAddress::default(),
+            shutdown: Shutdown::default(),
         }
     }
 }
@@ -190,6 +199,23 @@ impl Default for Http {
     }
 }
 
+/// How the process ends once it is told to.
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long it still answers everything, not ready and with `connection: close`, so that load
+    /// balancers and clients go elsewhere, in milliseconds.
+    pub drain_ms: u64,
+    /// Longest that requests and connections may take to end then, in milliseconds.
+    pub finish_ms: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_ms: DRAIN_MS, finish_ms: FINISH_MS }
+    }
+}
+
 /// Which other origins' pages may read responses.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -207,6 +233,17 @@ pub struct Events {
     /// NATS servers, such as `nats://127.0.0.1:4222`.
     pub url: String,
     /// Put before streams and subjects.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// A Redis or Valkey server.
+#[derive(Debug, Clone, Deserialize, PartialEq, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// Such as `redis://127.0.0.1:6379`; `redis-cluster://` for a cluster.
+    pub url: String,
+    /// Put before every key.
     #[serde(default)]
     pub prefix: String,
 }

@@ -103,7 +103,13 @@ impl GraphQLError {
 
 /// Adds the id of the trace that is under way, by which the logs are found.
 pub(crate) fn trace(errors: &mut [GraphQLError]) {
-    let Some(trace) = platform::telemetry::current() else { return };
+    if let Some(trace) = platform::telemetry::current() {
+        name_trace(errors, &trace);
+    }
+}
+
+/// Adds the id of this trace.
+pub(crate) fn name_trace(errors: &mut [GraphQLError], trace: &platform::telemetry::TraceContext) {
     for error in errors {
         error.extensions.insert("traceId".to_owned(), trace.trace_id().into());
     }

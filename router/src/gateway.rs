@@ -6,6 +6,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, header};
 use platform::{identity::Identity, telemetry::TraceContext};
 use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     authentication::{AuthenticationError, Authenticator},
@@ -51,6 +52,10 @@ pub struct Gateway {
     pub documents: Documents,
     /// Counts requests.
     pub limiter: Arc<Limiter>,
+    /// Sockets that are open; they outlive their HTTP connections.
+    pub(crate) sockets: TaskTracker,
+    /// Says that the router stops.
+    pub(crate) stop: CancellationToken,
     /// Of the client's headers those that some subgraph may want.
     propagate: HashSet<HeaderName>,
 }
@@ -61,13 +66,17 @@ impl Gateway {
         authenticator: Authenticator,
         config: Config,
         limiter: Arc<Limiter>,
+        documents: Documents,
+        stop: CancellationToken,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             live: Arc::new(Live::new(current, config.push.clone())),
             authenticator,
             limiter,
-            documents: Documents::new(&config.documents)?,
+            documents,
             propagate: headers::wanted(&config.headers)?,
+            sockets: TaskTracker::new(),
+            stop,
             config,
         })
     }

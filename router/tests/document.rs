@@ -3,7 +3,12 @@
 use std::{io::Write as _, path::PathBuf};
 
 use http::{Method, StatusCode};
-use router::{BuildError, Config, config::ConfigError, document};
+use platform::{config::Source as _, testing::Scope};
+use router::{
+    BuildError, Config,
+    config::{ConfigError, Redis},
+    document,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -138,4 +143,61 @@ async fn a_safelist_that_cannot_be_used_stops_the_start() {
         let refused = matches!(built, Err(BuildError::Config(ConfigError::Safelist(_))));
         assert!(refused, "{content}");
     }
+}
+
+/// Two routers that share what clients persist, if Redis is there.
+async fn two(shop: &Shop, redis: Redis) -> [String; 2] {
+    let documents = document::Config { redis: Some(redis), ..document::Config::default() };
+    [endpoint(shop, documents.clone()).await, endpoint(shop, documents).await]
+}
+
+#[tokio::test]
+async fn what_one_router_was_sent_another_knows() {
+    let (shop, scope) = (Shop::open().await, Scope::new().await);
+    let url = scope.source().get("MOIM_REDIS_URL").unwrap();
+    let redis = Redis { url, prefix: scope.prefix().to_owned() };
+    let [here, there] = two(&shop, redis.clone()).await;
+    assert_eq!(code(&ask(&there, None, Some(HASH)).await), json!("PERSISTED_QUERY_NOT_FOUND"));
+    assert_eq!(ask(&here, Some(QUERY), Some(HASH)).await.json(), answered());
+    assert_eq!(ask(&there, None, Some(HASH)).await.json(), answered());
+    // A router that begins anew knows it, too.
+    let [fresh, _] = two(&shop, redis).await;
+    assert_eq!(ask(&fresh, None, Some(HASH)).await.json(), answered());
+    // What doesn't fit the schema is kept nowhere.
+    let (bad, hash) =
+        ("{nope}", "926fce9f5b9d8dde66f34d6a52db47179d4fcfafe813e43724b51bfb9602e75f");
+    let reply = ask(&here, Some(bad), Some(hash)).await;
+    assert_eq!(code(&reply), json!("GRAPHQL_VALIDATION_FAILED"));
+    assert_eq!(code(&ask(&there, None, Some(hash)).await), json!("PERSISTED_QUERY_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn what_redis_says_is_believed_only_if_the_hash_fits() {
+    let (shop, scope) = (Shop::open().await, Scope::new().await);
+    let url = scope.source().get("MOIM_REDIS_URL").unwrap();
+    let redis = Redis { url: url.clone(), prefix: scope.prefix().to_owned() };
+    // Given somebody who can write to Redis
+    let settings = platform::config::Redis { url: url.into(), prefix: scope.prefix().to_owned() };
+    let cache = platform::cache::Cache::connect(&settings).await.unwrap();
+    let kind = cache.kind::<String>("router.document", std::time::Duration::from_secs(60));
+    let forged = async |_| Ok::<_, std::convert::Infallible>(Some("{me{id}}".to_owned()));
+    kind.get(HASH.to_owned(), forged).await.unwrap();
+    let unread = async |_| Ok::<_, std::convert::Infallible>(None);
+    let there = kind.get(HASH.to_owned(), unread).await.unwrap();
+    assert_eq!(there.as_deref(), Some("{me{id}}"), "it is in Redis");
+    // Then what he wrote isn't executed
+    let [here, _] = two(&shop, redis).await;
+    assert_eq!(code(&ask(&here, None, Some(HASH)).await), json!("PERSISTED_QUERY_NOT_FOUND"));
+    assert_eq!(ask(&here, Some(QUERY), Some(HASH)).await.json(), answered());
+    assert_eq!(ask(&here, None, Some(HASH)).await.json(), answered());
+}
+
+#[tokio::test]
+async fn while_redis_is_away_each_router_keeps_its_own() {
+    let shop = Shop::open().await;
+    let redis = Redis { url: "redis://127.0.0.1:1".to_owned(), prefix: String::new() };
+    let [here, there] = two(&shop, redis).await;
+    assert_eq!(ask(&here, Some(QUERY), Some(HASH)).await.json(), answered());
+    assert_eq!(ask(&here, None, Some(HASH)).await.json(), answered());
+    assert_eq!(code(&ask(&there, None, Some(HASH)).await), json!("PERSISTED_QUERY_NOT_FOUND"));
 }

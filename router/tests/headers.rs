@@ -101,6 +101,12 @@ async fn answers_headers_reach_the_client_only_by_rule() {
     for name in ["x-inner", "x-cost", "moim-identity"] {
         assert!(!reply.headers.contains_key(name), "{name}");
     }
+    // A query over SSE as well: its response begins when its answer is there.
+    let stream = ("accept", "text/event-stream");
+    let reply = send(Method::POST, &url, &[JSON, stream], "{\"query\":\"{me{id}}\"}").await;
+    assert!(String::from_utf8(reply.body).unwrap().starts_with("event: next\ndata: {\"data\""));
+    assert_eq!(reply.headers.get_all("set-cookie").iter().count(), 2);
+    assert_eq!(reply.headers["x-user-cost"], "7");
 }
 
 #[tokio::test]

@@ -5,10 +5,7 @@ use std::net::SocketAddr;
 use futures::{SinkExt as _, StreamExt as _};
 use http::{Method, StatusCode};
 use platform::{config::Source as _, testing::Scope};
-use router::{
-    Config,
-    rate::{Policy, Redis},
-};
+use router::{Config, config::Redis, rate::Policy};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
@@ -82,6 +79,32 @@ async fn limits_hold_across_routers() {
     assert_eq!((admitted.len(), refused.len()), (10, 15));
     refused.into_iter().for_each(assert_refused);
     assert_eq!(shop.count("user"), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_viewer_draws_through_two_routers_at_once_and_no_more_than_the_limit() {
+    // Given two routers on one Redis, and somebody who is logged in
+    let (shop, scope) = (Shop::open().await, Scope::new().await);
+    let mut config = limited(&shop, 100, 20);
+    config.rate_limit.redis = Some(Redis {
+        url: scope.source().get("MOIM_REDIS_URL").unwrap(),
+        prefix: scope.prefix().to_owned(),
+    });
+    let (issuer, token) = authentication::issuer();
+    config.authentication.issuers = vec![issuer];
+    let routers = [serve(&shop, config.clone()).await, serve(&shop, config).await];
+    // When he asks both at once, again and again
+    let bearer = format!("Bearer {token}");
+    let asks = (0..60).map(|n| {
+        let (router, bearer) = (routers[n % 2], bearer.clone());
+        tokio::spawn(async move { ask(router, ME, &[("authorization", &bearer)]).await })
+    });
+    let replies = futures::future::join_all(asks).await;
+    // Then both together admit exactly what he may
+    let (admitted, refused): (Vec<_>, Vec<_>) =
+        replies.into_iter().map(Result::unwrap).partition(|reply| reply.status == StatusCode::OK);
+    assert_eq!((admitted.len(), refused.len()), (20, 40));
+    refused.iter().for_each(assert_refused);
 }
 
 #[tokio::test]

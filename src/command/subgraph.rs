@@ -47,7 +47,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let routes =
         service.endpoint.routes().merge(service.routes.clone()).merge(shared.health.routes());
     announce(arguments.name.as_str(), &listener)?;
-    serve::run(listener, routes, &shutdown).await?;
+    let end = serve::End::DEFAULT;
+    serve::run(listener, routes, &shutdown, &shared.health, end, async {}).await?;
     shutdown.finish().await;
     Ok(())
 }

@@ -82,6 +82,8 @@ async fn start_all(
     }
     let mut routes = axum::Router::new();
     let mut config = router_config(&base)?;
+    // There is no other router to go to.
+    config.shutdown.drain_ms = 0;
     config.events = Some(super::router::events(&settings)?);
     let mut builder = Router::builder(SUPERGRAPH, config)
         .keys(shared.keys.clone())

@@ -12,6 +12,7 @@ use platform::{
     shutdown::Shutdown,
     telemetry,
 };
+use std::time::Duration;
 
 /// Arguments of `moim worker`.
 #[derive(clap::Args)]
@@ -33,7 +34,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     tracing::info!(service = arguments.name.as_str(), "works");
     if settings.get("MOIM_LISTEN").is_some() {
         let listener = serve::bind(setting::listen(None)?).await?;
-        serve::run(listener, shared.health.routes(), &shutdown).await?;
+        let (routes, health) = (shared.health.routes(), &shared.health);
+        // Nobody waits for its answers but probes.
+        let end = serve::End { drain: Duration::ZERO, ..serve::End::DEFAULT };
+        serve::run(listener, routes, &shutdown, health, end, async {}).await?;
     }
     shutdown.cancelled().await;
     shutdown.finish().await;

@@ -41,6 +41,11 @@ impl Place {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
+    /// What stands before its streams and subjects.
+    pub(crate) fn nats_prefix(&self) -> &str {
+        &self.environment["MOIM_NATS_PREFIX"]
+    }
+
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
@@ -99,9 +104,18 @@ impl Instance {
     }
 
     /// Asks the process to end as Ctrl-C does; true when it ended cleanly.
-    pub(crate) async fn stop(mut self) -> bool {
+    pub(crate) async fn stop(self) -> bool {
+        self.end_by("-INT").await
+    }
+
+    /// Asks the process to end as service managers do; true when it ended cleanly.
+    pub(crate) async fn terminate(self) -> bool {
+        self.end_by("-TERM").await
+    }
+
+    async fn end_by(mut self, signal: &str) -> bool {
         let id = self.child.id().expect("running").to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status().await.expect("kill");
+        let sent = Command::new("kill").args([signal, &id]).status().await.expect("kill");
         assert!(sent.success());
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         ended.expect("it ends within 30 s").expect("status").success()

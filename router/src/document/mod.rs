@@ -9,46 +9,69 @@
 mod safelist;
 mod store;
 
-use std::{ops::Deref, path::PathBuf, sync::Arc};
+use std::{ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
+use platform::cache::Cache;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{GraphQLError, code};
+use crate::{
+    config::Redis,
+    error::{GraphQLError, code},
+};
 
 use safelist::Safelist;
 pub use safelist::SafelistError;
-use store::Memory;
 pub use store::Store;
+use store::{Memory, Shared};
 
 /// The `version` of persisted queries that there is.
 const VERSION: u64 = 1;
 /// Memory for automatically persisted documents unless configured, in bytes.
 pub const AUTOMATIC_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Largest document that is persisted unless configured, in bytes.
+pub const DOCUMENT_MAX_BYTES: usize = 128 * 1024;
+/// How long documents stay in Redis unless configured, in seconds.
+pub const TTL_S: u64 = 24 * 60 * 60;
+
 /// Where documents come from.
-#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Whether clients may persist documents and then send only their hash.
     pub automatic: bool,
     /// Memory for such documents, in bytes.
     pub automatic_max_bytes: u64,
+    /// Largest document that is persisted, in bytes; larger ones are executed all the same.
+    pub document_max_bytes: usize,
+    /// Where all routers keep such documents; without it each keeps its own.
+    pub redis: Option<Redis>,
+    /// How long they stay there, in seconds.
+    pub ttl_s: u64,
     /// A JSON file with the only documents that are allowed.
     pub safelist: Option<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { automatic: true, automatic_max_bytes: AUTOMATIC_MAX_BYTES, safelist: None }
+        Self {
+            automatic: true,
+            automatic_max_bytes: AUTOMATIC_MAX_BYTES,
+            document_max_bytes: DOCUMENT_MAX_BYTES,
+            redis: None,
+            ttl_s: TTL_S,
+            safelist: None,
+        }
     }
 }
 
 /// Finds documents. Shared by all transports.
 pub struct Documents {
     automatic: Option<Arc<dyn Store>>,
+    document_max_bytes: usize,
     safelist: Option<Safelist>,
 }
 
@@ -116,6 +139,11 @@ impl Deref for Document {
 }
 
 impl Document {
+    /// Whether the client wants it to be kept.
+    pub(crate) fn is_new(&self) -> bool {
+        self.new.is_some()
+    }
+
     /// The text.
     pub(crate) fn into_text(self) -> String {
         match self.text {
@@ -130,14 +158,24 @@ impl Document {
 }
 
 impl Documents {
-    /// Reads the safelist, if there is one.
+    /// Reads the safelist, if there is one. With `shared`, persisted documents are known to all
+    /// who use that Redis.
     ///
     /// # Errors
     /// Where the safelist cannot be used.
-    pub fn new(config: &Config) -> Result<Self, SafelistError> {
-        let memory = || Arc::new(Memory::new(config.automatic_max_bytes)) as Arc<dyn Store>;
+    pub fn new(config: &Config, shared: Option<&Cache>) -> Result<Self, SafelistError> {
+        let store = || -> Arc<dyn Store> {
+            let memory = Memory::new(config.automatic_max_bytes);
+            match shared {
+                None => Arc::new(memory),
+                Some(redis) => {
+                    Arc::new(Shared::new(memory, redis, Duration::from_secs(config.ttl_s)))
+                }
+            }
+        };
         Ok(Self {
-            automatic: config.automatic.then(memory),
+            automatic: config.automatic.then(store),
+            document_max_bytes: config.document_max_bytes,
             safelist: config.safelist.as_deref().map(Safelist::read).transpose()?,
         })
     }
@@ -180,7 +218,9 @@ impl Documents {
 
     /// Keeps a document that turned out to be good, if the client wanted that.
     pub(crate) async fn keep(&self, document: &Document) {
-        if let (Some(store), Some(hash)) = (&self.automatic, &document.new) {
+        if let (Some(store), Some(hash)) = (&self.automatic, &document.new)
+            && document.len() <= self.document_max_bytes
+        {
             store.put(hash, Arc::from(&**document)).await;
         }
     }
@@ -239,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_is_persisted_by_its_hash() {
-        let documents = Documents::new(&Config::default()).unwrap();
+        let documents = Documents::new(&Config::default(), None).unwrap();
         let not_found = Err("PERSISTED_QUERY_NOT_FOUND".to_owned());
         assert_eq!(find(&documents, asked(None, Some(HASH))).await, not_found);
         assert_eq!(find(&documents, asked(Some(QUERY), None)).await, Ok(QUERY.to_owned()));
@@ -252,7 +292,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_hash_persists_nothing() {
-        let documents = Documents::new(&Config::default()).unwrap();
+        let documents = Documents::new(&Config::default(), None).unwrap();
         let refused = find(&documents, asked(Some("{ other }"), Some(HASH))).await;
         assert_eq!(refused, Err("BAD_REQUEST".to_owned()));
         let refused = find(&documents, asked(None, Some(HASH))).await;
@@ -262,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn switched_off_it_says_so() {
         let config = Config { automatic: false, ..Config::default() };
-        let documents = Documents::new(&config).unwrap();
+        let documents = Documents::new(&config, None).unwrap();
         assert_eq!(find(&documents, asked(Some(QUERY), Some(HASH))).await, Ok(QUERY.to_owned()));
         let refused = find(&documents, asked(None, Some(HASH))).await;
         assert_eq!(refused, Err("PERSISTED_QUERY_NOT_SUPPORTED".to_owned()));
@@ -281,6 +321,15 @@ mod tests {
             let error = Asked::new(None, &extensions).expect_err("no document");
             assert_eq!(error.code(), "BAD_REQUEST");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_kept() {
+        let config = Config { document_max_bytes: QUERY.len() - 1, ..Config::default() };
+        let documents = Documents::new(&config, None).unwrap();
+        assert_eq!(find(&documents, asked(Some(QUERY), Some(HASH))).await, Ok(QUERY.to_owned()));
+        let refused = find(&documents, asked(None, Some(HASH))).await;
+        assert_eq!(refused, Err("PERSISTED_QUERY_NOT_FOUND".to_owned()));
     }
 
     #[tokio::test]

@@ -1,9 +1,13 @@
-//! Where automatically persisted documents are kept.
+//! Where automatically persisted documents are kept: in this process, and where there
+//! is a Redis also there, for all routers.
 
-use std::sync::Arc;
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
+use platform::cache::{Cache as Redis, Kind};
 use quick_cache::{Weighter, sync::Cache};
+
+use super::hash_of;
 
 /// How many documents the memory is laid out for.
 const ESTIMATED_DOCUMENTS: usize = 1_000;
@@ -45,5 +49,51 @@ impl Store for Memory {
     fn put<'a>(&'a self, hash: &'a str, document: Arc<str>) -> BoxFuture<'a, ()> {
         self.0.insert(hash.into(), document);
         std::future::ready(()).boxed()
+    }
+}
+
+/// Keeps documents for all routers that share a Redis. While it is away, each knows only what it
+/// has been sent itself.
+pub(super) struct Shared {
+    memory: Memory,
+    redis: Kind<String>,
+}
+
+impl Shared {
+    /// Documents stay in Redis for about `ttl`.
+    pub(super) fn new(memory: Memory, redis: &Redis, ttl: Duration) -> Self {
+        Self { memory, redis: redis.kind("router.document", ttl) }
+    }
+}
+
+impl Store for Shared {
+    fn get<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Option<Arc<str>>> {
+        if let Some(document) = self.memory.0.get(hash) {
+            return std::future::ready(Some(document)).boxed();
+        }
+        async move {
+            let nothing = async |_| Ok::<_, Infallible>(None);
+            let Ok(found) = self.redis.get(hash.to_owned(), nothing).await;
+            // Whoever can write to Redis must not put other words into clients' mouths.
+            let document = found.filter(|document| hash_of(document) == hash)?;
+            let document: Arc<str> = document.into();
+            self.memory.put(hash, Arc::clone(&document)).await;
+            Some(document)
+        }
+        .boxed()
+    }
+
+    fn put<'a>(&'a self, hash: &'a str, document: Arc<str>) -> BoxFuture<'a, ()> {
+        // Clients that always send the document along must not cost a command each time.
+        if self.memory.0.get(hash).is_some() {
+            return std::future::ready(()).boxed();
+        }
+        async move {
+            let text = document.to_string();
+            self.memory.put(hash, document).await;
+            let told = async |_| Ok::<_, Infallible>(HashMap::from([(hash.to_owned(), text)]));
+            let Ok(_) = self.redis.get_many(&[hash.to_owned()], told).await;
+        }
+        .boxed()
     }
 }

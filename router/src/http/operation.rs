@@ -96,9 +96,13 @@ impl Caller<'_> {
                 last_event_id: sse::last_event_id(self.headers),
             };
             let live = &self.gateway.live;
+            let mut deliveries = live.run(query, ctx);
+            if prepared.operation() != Operation::Subscription {
+                deliveries = subscription::begun(live, deliveries).await;
+            }
             return Ok(Outcome::Stream(match self.media {
-                Media::Multipart => multipart::respond(live, query, ctx),
-                _ => sse::respond(live, query, ctx),
+                Media::Multipart => multipart::respond(live, deliveries),
+                _ => sse::respond(live, deliveries),
             }));
         }
         let work = execute(&engine, &prepared, &request.variables, &ctx);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::Redis;
+
 /// Callers whose buckets this process remembers unless configured.
 const CALLERS_MAX: usize = 100_000;
 
@@ -55,17 +57,6 @@ impl Default for Policy {
     fn default() -> Self {
         Self { per_second: 20, burst: 40, per_minute: 200, per_hour: 2_000 }
     }
-}
-
-/// A Redis or Valkey server.
-#[derive(Debug, Clone, Deserialize, PartialEq, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    /// Such as `redis://127.0.0.1:6379`; `redis-cluster://` for a cluster.
-    pub url: String,
-    /// Put before every key.
-    #[serde(default)]
-    pub prefix: String,
 }
 
 /// Where a request comes from, when it comes through proxies.

@@ -29,7 +29,7 @@ use std::{
 
 use http::HeaderMap;
 use platform::{
-    cache::{Cache, CacheError, Script},
+    cache::{Cache, Script},
     identity::Identity,
 };
 
@@ -39,7 +39,7 @@ use crate::{
     error::{GraphQLError, code},
 };
 
-pub use config::{ClientAddress, Config, ForwardedHeader, Policy, Redis};
+pub use config::{ClientAddress, Config, ForwardedHeader, Policy};
 pub(crate) use field::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub(crate) use layer::{meter, note_identity};
 
@@ -77,20 +77,6 @@ impl Limiter {
             config,
             shared,
         })
-    }
-
-    /// Connects to the Redis that the settings name, unless the program gave a connection.
-    pub(crate) async fn connect(
-        config: &crate::Config,
-        given: Option<Cache>,
-    ) -> Result<Self, crate::BuildError> {
-        let settings = config.rate_limit.clone();
-        let shared = match (given, &settings.redis) {
-            _ if !settings.enabled => None,
-            (None, Some(redis)) => Some(connect(redis).await?),
-            (given, _) => given,
-        };
-        Ok(Self::new(settings, &config.client_address, shared)?)
     }
 
     fn policy(&self, bucket: &str) -> Policy {
@@ -176,11 +162,6 @@ impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").finish_non_exhaustive()
     }
-}
-
-async fn connect(redis: &Redis) -> Result<Cache, CacheError> {
-    let (url, prefix) = (redis.url.clone().into(), redis.prefix.clone());
-    Cache::connect(&platform::config::Redis { url, prefix }).await
 }
 
 /// `now_ms` 0 stands for the server's clock.

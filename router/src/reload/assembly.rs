@@ -99,6 +99,11 @@ impl Assembly {
         Ok(Current { engine: Arc::new(engine), plane, remotes })
     }
 
+    /// Says that the router stops.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Ends all subscriptions and the reading of the event stream.
     pub(crate) fn close(&self) {
         self.stop.cancel();

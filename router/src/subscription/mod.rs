@@ -16,20 +16,29 @@ pub mod sse;
 mod streaming;
 pub mod websocket;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{
     FutureExt, StreamExt,
     stream::{self, BoxStream},
 };
+use platform::telemetry::TraceContext;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
     engine::{Operation, RequestContext, Variables},
-    error::GraphQLError,
+    error::{self, GraphQLError},
     push::{Config, Delivery, Plane},
     reload::Current,
 };
+
+/// Errors name their trace, so that the log's lines about them are found.
+fn named(mut delivery: Delivery, trace: &TraceContext) -> Delivery {
+    if let Delivery::Failed(errors) = &mut delivery {
+        error::name_trace(errors, trace);
+    }
+    delivery
+}
 
 /// How many subscriptions may begin anew at a time after a change of the supergraph.
 const RESUMED_AT_A_TIME: usize = 64;
@@ -39,6 +48,19 @@ pub struct Live {
     current: watch::Sender<Arc<Current>>,
     config: Config,
     turns: Semaphore,
+}
+
+/// Waits for the first delivery, so that headers which its fetches add to the response are
+/// known before that begins; but no longer than the client may be left without a sign of life.
+pub(crate) async fn begun(
+    live: &Live,
+    mut deliveries: BoxStream<'static, Delivery>,
+) -> BoxStream<'static, Delivery> {
+    let longest = Duration::from_millis(live.config.heartbeat_ms);
+    match tokio::time::timeout(longest, deliveries.next()).await {
+        Ok(first) => stream::iter(first).chain(deliveries).boxed(),
+        Err(_) => deliveries,
+    }
 }
 
 /// An operation as a client sends it.
@@ -97,11 +119,15 @@ impl Live {
         query: Query,
         context: RequestContext,
     ) -> BoxStream<'static, Delivery> {
-        let live = self.clone();
+        let (live, trace) = (self.clone(), context.trace);
         // The future is boxed apart, so that a running subscription doesn't carry the
         // room that starting it needed.
         let start = async move { live.start(query, context).await }.boxed();
-        stream::once(start).flatten().boxed()
+        // Whoever polls it does so long after the request's own scope is over.
+        let mut deliveries = stream::once(start).flatten().boxed();
+        stream::poll_fn(move |cx| trace.enter(|| deliveries.poll_next_unpin(cx)))
+            .map(move |delivery| named(delivery, &trace))
+            .boxed()
     }
 
     async fn start(

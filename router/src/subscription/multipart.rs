@@ -3,18 +3,15 @@
 //! `{"payload":…}` is an answer, `{}` a sign of life, and `{"payload":null,
 //! "errors":…}` tells that the stream itself broke off.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream::BoxStream};
 
 use super::{
-    Live, Query,
+    Live,
     streaming::{self, Format},
 };
 use crate::{
-    engine::RequestContext,
     error::{self, GraphQLError, code},
     push::Delivery,
 };
@@ -31,9 +28,9 @@ pub fn refuse(live: &Live, errors: Vec<GraphQLError>) -> Response {
     streaming::respond::<Multipart>(live, failed.boxed())
 }
 
-/// Runs an operation and streams its answers.
-pub fn respond(live: &Arc<Live>, query: Query, context: RequestContext) -> Response {
-    streaming::respond::<Multipart>(live, live.run(query, context))
+/// Streams the answers of an operation.
+pub(crate) fn respond(live: &Live, deliveries: BoxStream<'static, Delivery>) -> Response {
+    streaming::respond::<Multipart>(live, deliveries)
 }
 
 struct Multipart;

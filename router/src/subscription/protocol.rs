@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::error::GraphQLError;
+use crate::error::{GraphQLError, code};
 
 /// The subprotocol's name.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -54,7 +54,7 @@ impl Close {
     }
 
     pub(super) fn going_away() -> Self {
-        Self::new(1001, "The server stops")
+        Self::new(1001, code::SUBSCRIPTION_CLOSED)
     }
 }
 

@@ -1,21 +1,20 @@
 //! GraphQL over SSE in distinct connections: one request, one operation, one
 //! stream of `next` events, then `complete`.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream::BoxStream};
 use http::HeaderMap;
 
 use super::{
-    Live, Query,
+    Live,
     streaming::{self, Format},
 };
-use crate::{engine::RequestContext, error, push::Delivery};
+use crate::{error, push::Delivery};
 
 /// Where a browser's `EventSource` puts the last `id:` when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
+const CLOSED: &[u8] = b": SUBSCRIPTION_CLOSED\n\n";
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// The cursor in the request's headers, if there is one.
@@ -30,10 +29,10 @@ pub fn refuse(live: &Live, errors: Vec<error::GraphQLError>) -> Response {
     streaming::respond::<Sse>(live, failed.boxed())
 }
 
-/// Runs an operation and streams its answers. Errors of the operation are events of
-/// the stream, because a browser can't read the body of a failed request.
-pub fn respond(live: &Arc<Live>, query: Query, context: RequestContext) -> Response {
-    streaming::respond::<Sse>(live, live.run(query, context))
+/// Streams the answers of an operation. Errors of the operation are events of the
+/// stream, because a browser can't read the body of a failed request.
+pub(crate) fn respond(live: &Live, deliveries: BoxStream<'static, Delivery>) -> Response {
+    streaming::respond::<Sse>(live, deliveries)
 }
 
 struct Sse;
@@ -54,8 +53,8 @@ impl Format for Sse {
                 bytes.extend_from_slice(COMPLETE);
                 Some(bytes.into())
             }
-            // The client connects again: nothing was completed.
-            Delivery::Closed => None,
+            // The client connects again: nothing was completed. The comment is for people.
+            Delivery::Closed => Some(Bytes::from_static(CLOSED)),
             Delivery::Complete | Delivery::Next { .. } => Some(Bytes::from_static(COMPLETE)),
         }
     }

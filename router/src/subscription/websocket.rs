@@ -12,9 +12,11 @@ use axum::{
 };
 use futures::stream::BoxStream;
 use http::{HeaderMap, StatusCode, header};
+use platform::telemetry::TraceContext;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::{StreamExt as _, StreamMap};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     document::Asked,
@@ -66,7 +68,12 @@ pub async fn respond(gateway: &Arc<Gateway>, request: axum::extract::Request) ->
         .write_buffer_size(config.buffer_bytes)
         .max_message_size(config.message_max_bytes)
         .max_frame_size(config.message_max_bytes);
-    upgrade.on_upgrade(move |socket| serve(socket, connection))
+    // The tracker holds on to whoever was accepted, also between here and the upgrade.
+    let token = gateway.sockets.token();
+    upgrade.on_upgrade(move |socket| async move {
+        serve(socket, connection).await;
+        drop(token);
+    })
 }
 
 fn refuse(status: StatusCode, error: GraphQLError) -> Response {
@@ -96,6 +103,8 @@ async fn serve(socket: WebSocket, connection: Connection) {
         socket,
         operations: StreamMap::new(),
         session: Session::default(),
+        stops: connection.gateway.stop.clone(),
+        stopping: false,
         connection,
     };
     let end = match accepted {
@@ -121,6 +130,9 @@ struct Client {
     session: Session,
     operations: StreamMap<String, BoxStream<'static, Delivery>>,
     write_timeout: Duration,
+    stops: CancellationToken,
+    /// The router stops: what runs may end, nothing new begins.
+    stopping: bool,
 }
 
 enum Occurrence {
@@ -128,6 +140,7 @@ enum Occurrence {
     Delivery(String, Delivery),
     Tick,
     InitTimeout,
+    Stop,
 }
 
 impl Client {
@@ -139,6 +152,9 @@ impl Client {
         ticks.reset();
         let mut heard = true;
         loop {
+            if self.stopping && self.operations.is_empty() {
+                return Err(End::Close(Close::going_away()));
+            }
             let initialised = self.session.is_initialised();
             let occurrence = tokio::select! {
                 frame = self.socket.recv() => Occurrence::Frame(frame),
@@ -146,6 +162,7 @@ impl Client {
                     Occurrence::Delivery(id, delivery)
                 }
                 _ = ticks.tick() => Occurrence::Tick,
+                () = self.stops.cancelled(), if !self.stopping => Occurrence::Stop,
                 () = tokio::time::sleep_until(init_until), if !initialised => Occurrence::InitTimeout,
             };
             match occurrence {
@@ -155,6 +172,7 @@ impl Client {
                 }
                 Occurrence::Frame(_) => return Err(End::Gone),
                 Occurrence::Delivery(id, delivery) => self.deliver(&id, delivery).await?,
+                Occurrence::Stop => self.stopping = true,
                 Occurrence::InitTimeout => return Err(End::Close(Close::init_timeout())),
                 // Every WebSocket client answers pings, browsers by themselves.
                 Occurrence::Tick if std::mem::take(&mut heard) => {
@@ -209,13 +227,18 @@ impl Client {
     }
 
     async fn start(&mut self, id: String, operation: Subscribe) -> Result<(), End> {
+        if self.stopping {
+            // The close that follows tells the client that it was not begun.
+            return Ok(());
+        }
+        let trace = TraceContext::new();
         let most = self.connection.live().config().websocket.max_subscriptions;
         if self.operations.len() >= most {
             let error = GraphQLError::new(
                 code::BAD_REQUEST,
                 format!("A connection can have {most} operations running."),
             );
-            return self.say(protocol::error(&id, &[error])).await;
+            return self.refuse(&id, error, trace).await;
         }
         let extensions = operation.extensions.unwrap_or_default();
         let document = match Asked::new(operation.query, &extensions) {
@@ -224,9 +247,17 @@ impl Client {
         };
         let document = match document {
             Ok(document) => document,
-            Err(error) => return self.say(protocol::error(&id, &[error])).await,
+            Err(error) => return self.refuse(&id, error, trace).await,
         };
-        self.connection.gateway.documents.keep(&document).await;
+        let gateway = &self.connection.gateway;
+        if document.is_new() {
+            let (engine, name) = (gateway.engine(), operation.operation_name.as_deref());
+            let identity = &self.connection.context.identity;
+            // Only what fits the schema is worth keeping.
+            if engine.prepare_for(&document, name, identity).await.is_ok() {
+                gateway.documents.keep(&document).await;
+            }
+        }
         let query = Query {
             query: document.into_text(),
             operation_name: operation.operation_name,
@@ -237,10 +268,22 @@ impl Client {
             headers: self.connection.context.headers.clone(),
             deadline: Some(self.connection.gateway.deadline()),
             toll: self.connection.context.toll.clone(),
+            trace,
             ..RequestContext::new(self.connection.context.identity.clone())
         };
         self.operations.insert(id, self.connection.live().run(query, context));
         Ok(())
+    }
+
+    async fn refuse(
+        &mut self,
+        id: &str,
+        error: GraphQLError,
+        trace: TraceContext,
+    ) -> Result<(), End> {
+        let mut errors = [error];
+        crate::error::name_trace(&mut errors, &trace);
+        self.say(protocol::error(id, &errors)).await
     }
 
     async fn deliver(&mut self, id: &str, delivery: Delivery) -> Result<(), End> {
@@ -248,7 +291,12 @@ impl Client {
             Delivery::Next { body, .. } => return self.say(protocol::next(id, &body)).await,
             Delivery::Failed(errors) => protocol::error(id, &errors),
             Delivery::Complete => protocol::complete(id),
-            Delivery::Closed => return Err(End::Close(Close::going_away())),
+            // The socket is closed when its other operations have ended, too.
+            Delivery::Closed => {
+                self.operations.remove(id);
+                self.stopping = true;
+                return Ok(());
+            }
         };
         // Frees the place before the client takes the last message.
         self.operations.remove(id);

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -38,6 +38,27 @@ pub(crate) struct State {
     pub(crate) completed_at: Mutex<Option<String>>,
     /// The member is one no more.
     pub(crate) removed: AtomicBool,
+    /// Whoever holds it lets no mutation through.
+    pub(crate) turns: Turns,
+    /// Mutations that wait for a turn, or have had it.
+    pub(crate) waiting: AtomicUsize,
+}
+
+/// One at a time.
+pub(crate) struct Turns(tokio::sync::Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(tokio::sync::Semaphore::new(1))
+    }
+}
+
+impl std::ops::Deref for Turns {
+    type Target = tokio::sync::Semaphore;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 #[derive(SimpleObject)]
@@ -77,7 +98,10 @@ struct RoomMutation;
 #[Object(name = "Mutation")]
 impl RoomMutation {
     async fn rename(&self, ctx: &Context<'_>, id: ID, title: String) -> Result<Option<Room>> {
-        *ctx.data::<Arc<State>>()?.title.lock().expect("no panic") = title;
+        let state = ctx.data::<Arc<State>>()?;
+        state.waiting.fetch_add(1, Ordering::SeqCst);
+        let _turn = state.turns.acquire().await?;
+        *state.title.lock().expect("no panic") = title;
         room(ctx, &id)
     }
 }
@@ -146,7 +170,7 @@ impl JobQuery {
 
 /// A running router.
 pub(crate) struct House {
-    pub(crate) stand: Stand,
+    pub(crate) stand: Arc<Stand>,
     pub(crate) state: Arc<State>,
     pub(crate) address: SocketAddr,
     pub(crate) router: Router,
@@ -158,9 +182,18 @@ impl House {
     }
 
     pub(crate) async fn with(push: router::push::Config) -> Self {
-        let stand = Stand::new().await;
         let state = Arc::new(State::default());
         "first".clone_into(&mut state.title.lock().expect("no panic"));
+        Self::on(Arc::new(Stand::new().await), state, push).await
+    }
+
+    /// Another router with the same subgraphs' state on the same stream.
+    pub(crate) async fn beside(&self) -> Self {
+        let push = router::push::Config::default();
+        Self::on(Arc::clone(&self.stand), Arc::clone(&self.state), push).await
+    }
+
+    async fn on(stand: Arc<Stand>, state: Arc<State>, push: router::push::Config) -> Self {
         let keys = Keys::random();
         let rooms = Schema::build(RoomQuery, RoomMutation, EmptySubscription)
             .data(state.clone())

@@ -1,9 +1,11 @@
 //! The push plane on a real JetStream: alone, and behind a router on real sockets.
 
 mod access;
+mod health;
 mod house;
 mod reload;
 mod resume;
+mod several;
 mod sse;
 mod stand;
 mod websocket;

@@ -19,19 +19,19 @@ const JOB: &str = "subscription { jobUpdated(jobId: \"j1\") { cursor type job { 
 
 /// One event of the stream; a comment has the name ":".
 #[derive(Debug)]
-struct Event {
-    name: String,
-    id: Option<String>,
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) id: Option<String>,
     data: String,
 }
 
 impl Event {
-    fn data(&self) -> Value {
+    pub(super) fn data(&self) -> Value {
         serde_json::from_str(&self.data).expect("JSON")
     }
 }
 
-struct Stream {
+pub(super) struct Stream {
     response: Response<Incoming>,
     text: String,
     events: VecDeque<Event>,
@@ -46,7 +46,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    async fn open(house: &House, request: Request<Full<Bytes>>) -> Self {
+    pub(super) async fn open(house: &House, request: Request<Full<Bytes>>) -> Self {
         let socket = tokio::net::TcpStream::connect(house.address).await.expect("connected");
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(socket)).await.expect("a connection");
@@ -73,7 +73,7 @@ impl Stream {
         self.events.pop_front()
     }
 
-    async fn event(&mut self) -> Event {
+    pub(super) async fn event(&mut self) -> Event {
         loop {
             let event = self.any().await.expect("not over yet");
             if event.name != ":" {
@@ -112,7 +112,7 @@ fn parse(text: &str) -> Event {
     }
 }
 
-fn post(house: &House, token: Option<&str>, body: &Value) -> Request<Full<Bytes>> {
+pub(super) fn post(house: &House, token: Option<&str>, body: &Value) -> Request<Full<Bytes>> {
     let mut request = Request::post("/graphql")
         .header(header::HOST, house.address.to_string())
         .header(header::ACCEPT, "text/event-stream")
@@ -318,5 +318,6 @@ async fn a_router_that_stops_lets_its_clients_come_back() {
     let mut stream = Stream::open(&house, room(&house, MEMBER)).await;
     stream.event().await;
     house.router.close();
+    assert_eq!(stream.any().await.expect("a comment").name, ":");
     assert!(stream.any().await.is_none(), "the body ends without a `complete`");
 }

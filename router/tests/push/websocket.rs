@@ -1,6 +1,6 @@
 //! graphql-transport-ws with a real client on a real socket.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::{SinkExt, StreamExt};
 use router::push::{Config, WebSocket as Bounds};
@@ -19,7 +19,7 @@ use super::{
 const ROOM: &str = "subscription { roomUpdated(roomId: \"r1\") { cursor type room { title } } }";
 const JOB: &str = "subscription { jobUpdated(jobId: \"j1\") { type job { progress } } }";
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
     async fn connect(
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Initialised as a viewer.
-    async fn of(house: &House, viewer: &str) -> Self {
+    pub(super) async fn of(house: &House, viewer: &str) -> Self {
         let mut client = Self::open(house).await;
         let payload = json!({"authorization": token(viewer, 600)});
         client.say(json!({"type": "connection_init", "payload": payload})).await;
@@ -54,7 +54,7 @@ impl Client {
         client
     }
 
-    async fn say(&mut self, message: Value) {
+    pub(super) async fn say(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.expect("sent");
     }
 
@@ -78,7 +78,7 @@ impl Client {
     }
 
     /// The next answer of an operation.
-    async fn next(&mut self, id: &str) -> Value {
+    pub(super) async fn next(&mut self, id: &str) -> Value {
         let mut message = self.hear().await;
         assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
         message["payload"].take()
@@ -318,4 +318,46 @@ async fn a_router_that_stops_says_goodbye() {
     house.router.close();
     assert_eq!(client.close_code().await, 1001);
     tokio::time::timeout(Duration::from_secs(5), client.0.close(None)).await.expect("closed").ok();
+}
+
+#[tokio::test]
+async fn a_router_that_stops_answers_what_was_asked_before() {
+    let house = House::new().await;
+    let mut client = Client::of(&house, MEMBER).await;
+    client.subscribe("1", ROOM).await;
+    client.next("1").await;
+    // A mutation is under way when the router stops
+    let turn = house.state.turns.acquire().await.expect("open");
+    client.subscribe("m", "mutation { rename(id: \"r1\", title: \"last\") { title } }").await;
+    eventually(|| house.state.waiting.load(Ordering::SeqCst) == 1).await;
+    house.router.close();
+    drop(turn);
+    assert_eq!(client.next("m").await, json!({"data": {"rename": {"title": "last"}}}));
+    assert_eq!(client.hear().await, json!({"id": "m", "type": "complete"}));
+    assert_eq!(client.close_code().await, 1001);
+    drop(client);
+    tokio::time::timeout(PATIENCE, house.router.closed()).await.expect("the socket is gone");
+}
+
+#[tokio::test]
+async fn errors_name_their_trace() {
+    let house = House::new().await;
+    let mut client = Client::of(&house, OUTSIDER).await;
+    let queries = ["{", "{ nothing }", ROOM, "{ room(id: 1.5) { id } }"];
+    let mut traces = std::collections::BTreeSet::new();
+    for query in queries {
+        client.subscribe("1", query).await;
+        let message = client.hear().await;
+        assert_eq!(message["type"], "error", "{message}");
+        let trace = message["payload"][0]["extensions"]["traceId"].as_str().expect("a trace id");
+        assert_eq!(trace.len(), 32);
+        traces.insert(trace.to_owned());
+    }
+    // Also for what names no document at all.
+    let persisted = json!({"persistedQuery": {"version": 1, "sha256Hash": "0"}});
+    client.say(json!({"id": "1", "type": "subscribe", "payload": {"extensions": persisted}})).await;
+    let error = client.hear().await["payload"][0].take();
+    assert_eq!(error["extensions"]["code"], "PERSISTED_QUERY_NOT_FOUND");
+    traces.insert(error["extensions"]["traceId"].as_str().expect("a trace id").to_owned());
+    assert_eq!(traces.len(), queries.len() + 1, "each operation has its own");
 }
