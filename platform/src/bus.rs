@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config;
 
 pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS};
-pub(crate) use consumer::{backoff, pause, trace_of};
+pub(crate) use consumer::{pause, trace_of};
 
 /// Longest time to wait for a connection.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -27,12 +27,20 @@ pub const ACKS_IN_FLIGHT_MAX: usize = 256;
 pub(crate) const PULL_EXPIRES_MS: u64 = 5_000;
 /// Header: the consumer that gave a message up.
 pub const HEADER_CONSUMER: &str = "Moim-Consumer";
-/// Header: the subject that a dead letter had.
+/// Header: the subject that a dead letter, or a replayed message, had, without prefix.
 pub const HEADER_SUBJECT: &str = "Moim-Subject";
+/// Header: the stream that a dead letter lay in, without prefix.
+pub const HEADER_STREAM: &str = "Moim-Stream";
+/// Header: the message id that a dead letter had.
+pub const HEADER_MESSAGE: &str = "Moim-Message";
+/// Header: how often a dead letter was delivered.
+pub const HEADER_DELIVERIES: &str = "Moim-Deliveries";
 /// Header: why a message was given up.
 pub const HEADER_REASON: &str = "Moim-Reason";
 /// First subject tokens of dead letters.
 pub const DEAD_ROOT: &str = "moim.dead";
+/// First subject tokens of messages that are delivered to one consumer alone; then comes its name.
+pub const REPLAY_ROOT: &str = "moim.replay";
 
 /// The connection to NATS. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -186,6 +194,12 @@ impl Bus {
         stored.await.map_err(SendError::from)
     }
 
+    /// The name of a stream without the prefix.
+    pub(crate) fn strip_stream<'a>(&self, name: &'a str) -> &'a str {
+        let own = name.strip_prefix(&*self.prefix).and_then(|name| name.strip_prefix('_'));
+        own.filter(|_| !self.prefix.is_empty()).unwrap_or(name)
+    }
+
     /// Keeps a copy of a message that `consumer` gives up, with the reason.
     pub(crate) async fn bury(
         &self,
@@ -193,17 +207,53 @@ impl Bus {
         message: &jetstream::Message,
         reason: &str,
     ) -> Result<(), SendError> {
-        let mut headers = message.headers.clone().unwrap_or_default();
-        let position = message.info().map(|info| info.stream_sequence).unwrap_or_default();
+        let info = message.info().ok();
+        let from = Origin {
+            stream: info.as_ref().map_or("", |info| info.stream),
+            sequence: info.as_ref().map_or(0, |info| info.stream_sequence),
+            deliveries: info.as_ref().map_or(0, |info| info.delivered),
+        };
+        let headers = message.headers.clone().unwrap_or_default();
+        self.bury_copy(consumer, &message.subject, headers, &message.payload, &from, reason).await
+    }
+
+    /// Keeps a copy of what lies, or lay, at `from`.
+    pub(crate) async fn bury_copy(
+        &self,
+        consumer: &str,
+        subject: &str,
+        mut headers: HeaderMap,
+        body: &Bytes,
+        from: &Origin<'_>,
+        reason: &str,
+    ) -> Result<(), SendError> {
+        let id = headers.get(async_nats::header::NATS_MESSAGE_ID).map(ToString::to_string);
+        let id = id.unwrap_or_else(|| format!("{}-{}", from.stream, from.sequence));
         // The same letter buried twice is one.
-        let id = format!("{consumer}-{position}-{}", message.subject);
-        headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
+        let own = format!("dead-{consumer}-{id}");
+        headers.insert(async_nats::header::NATS_MESSAGE_ID, own);
+        headers.insert(HEADER_MESSAGE, id);
         headers.insert(HEADER_CONSUMER, consumer);
-        headers.insert(HEADER_SUBJECT, message.subject.as_str());
+        if headers.get(HEADER_SUBJECT).is_none() {
+            headers.insert(HEADER_SUBJECT, self.strip(subject).unwrap_or(subject));
+        }
+        headers.insert(HEADER_STREAM, self.strip_stream(from.stream));
+        headers.insert(HEADER_DELIVERIES, from.deliveries.to_string());
         headers.insert(HEADER_REASON, single_line(reason));
         let subject = self.subject(&format!("{DEAD_ROOT}.{consumer}"));
-        self.store(subject, headers, message.payload.clone()).await
+        self.store(subject, headers, body.clone()).await
     }
+}
+
+/// Where a message lay that is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// Full name of the stream.
+    pub(crate) stream: &'a str,
+    /// Its place there.
+    pub(crate) sequence: u64,
+    /// How often it was delivered.
+    pub(crate) deliveries: i64,
 }
 
 impl From<PublishError> for SendError {

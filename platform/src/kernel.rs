@@ -10,6 +10,7 @@ use crate::object::Objects;
 use crate::outbox::Outbox;
 use crate::signature::Keys;
 use crate::subgraph::{PeerError, Peers};
+use crate::task::Tasks;
 
 /// The mechanisms a service works with, connected and ready. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,6 +36,12 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// The service's tasks, with their latest states in the cache.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        Tasks::new(self.pool.clone(), self.outbox.clone(), self.service).cached(&self.cache)
+    }
+
     /// Asks another service in this one's name: see [`Peers::query`].
     ///
     /// # Errors

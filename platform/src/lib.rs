@@ -11,6 +11,7 @@
 //! | [`page`] | Relay connections with keyset cursors |
 //! | [`database`] | a service's own database and its migrations |
 //! | [`event`], [`outbox`], [`relay`], [`inbox`], [`bus`], [`topology`] | events, told once the change is committed, handled once |
+//! | [`dead_letter`] | what was given up, and how it gets another chance |
 //! | [`queue`], [`task`] | long work: jobs, their workers, and the state that everybody sees |
 //! | [`health`], [`telemetry`], [`shutdown`] | operations |
 //! | [`kernel`] | everything of the above that a service is handed |
@@ -32,6 +33,7 @@ pub mod telemetry;
 // Data in motion and at rest.
 pub mod bus;
 pub mod database;
+pub mod dead_letter;
 pub mod event;
 pub mod inbox;
 pub mod outbox;

@@ -17,7 +17,7 @@ use crate::telemetry;
 pub(crate) const EVENT_LANES: u8 = 8;
 /// The lane of jobs: they have no order among each other, and a full queue mustn't hold events up.
 pub(crate) const JOB_LANE: u8 = 8;
-/// First subject tokens of jobs.
+/// First subject tokens of jobs; then come queue, priority and kind.
 pub const JOB_ROOT: &str = "moim.job";
 
 /// Appends to the outbox table of the service's database, and wakes the relay of this process.
@@ -112,13 +112,13 @@ impl Outbox {
                 class: "job",
                 lane: JOB_LANE,
                 ordering_key: job.task_id,
-                subject: format!("{JOB_ROOT}.{}.{}", job.queue, job.kind),
+                subject: format!("{JOB_ROOT}.{}.{}.{}", job.queue, job.priority.token(), job.kind),
                 headers,
                 body: json!({
                     "id": id,
                     "kind": job.kind,
                     "taskId": job.task_id,
-                    "priority": job.priority,
+                    "priority": job.priority.as_str(),
                 }),
                 invalidates: &[],
             },

@@ -1,23 +1,25 @@
 //! Job queues: work that a request or an event asked for, done by workers one job at a time.
+//!
+//! A queue's figures stand in nats/ ([`crate::topology::QueueSpec`]). Its jobs lie in a work-queue
+//! stream by priority; a job names its task, and what is to be done stands in the task's row.
 
+mod progress;
 mod worker;
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::error::chain;
+use crate::error::{ApiError, Code};
 use crate::subgraph::Cause;
-use crate::task::{Claim, PROGRESS_EVERY_MS, Tasks};
+use crate::task::{Claim, Priority};
 
-pub use worker::{HEARTBEAT_MS, RUNS_MAX, run_worker};
+pub use progress::{Progress, Stages};
+pub use worker::{FAIR_EVERY, HEARTBEAT_MS, ORPHANED_AFTER_MS, SCALE_EVERY_MS, run_worker};
 
-/// Longest run of a job, unless its [`Work`] says otherwise.
-pub const LONGEST_RUN_MS: u64 = 600_000;
-/// Longest time that a task waits for its first worker, unless its [`Work`] says otherwise.
-pub const LONGEST_WAIT_MS: u64 = 3_600_000;
+/// Error code of a task whose job failed, or took its worker with it, each time.
+pub const GIVEN_UP: &str = "ENGINE_FAILED";
 
 /// A job to be appended to the outbox. Its payload is the task: what is to be done stands there.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +30,8 @@ pub struct NewJob<'a> {
     pub kind: &'a str,
     /// The task that the job works on.
     pub task_id: Uuid,
-    /// Higher ones overtake (0 is the usual). Noted in the job; nothing overtakes yet.
-    pub priority: u8,
+    /// Whether it overtakes.
+    pub priority: Priority,
 }
 
 /// A job as a worker gets it.
@@ -41,16 +43,19 @@ pub struct Job {
     pub kind: String,
     /// The right to work on the task, with the task as it was at the start.
     pub claim: Claim,
-    /// How often the job was delivered, from 1.
-    pub delivery: i64,
+    /// Which try this is, from 1, since the task was last queued.
+    pub tries: i32,
     /// Whether a failure now ends the task.
     pub last: bool,
+    /// The longest that this kind of job may run, as nats/ says.
+    pub longest_run: Duration,
 }
 
 /// What a worker does with the jobs of a queue.
 pub trait Work: Send + Sync + 'static {
-    /// Does a job. It writes its effects and [`Tasks::complete`] in one transaction, and rolls back
-    /// when that says `false`. (Of work without effects, `Ok` alone completes the task.)
+    /// Does a job. It writes its effects and [`crate::task::Tasks::complete`] in one transaction,
+    /// and rolls back when that says `false`. (Of work without effects, `Ok` alone completes the
+    /// task.)
     ///
     /// The future is dropped when the task is cancelled, at the longest run and at the shutdown; in
     /// the last case, and when the process dies, the job is delivered again. So it must leave
@@ -61,16 +66,10 @@ pub trait Work: Send + Sync + 'static {
         progress: &'a Progress,
     ) -> BoxFuture<'a, Result<(), WorkError>>;
 
-    /// The longest that this job may run; [`LONGEST_RUN_MS`] unless overridden.
+    /// The longest that this job may run: what nats/ says of its kind, unless overridden. Work that
+    /// finds out on its way that it needs longer says so by [`Progress::allow`].
     fn longest_run(&self, job: &Job) -> Duration {
-        let _ = job;
-        Duration::from_millis(LONGEST_RUN_MS)
-    }
-
-    /// The longest that a task may wait before its work starts; [`LONGEST_WAIT_MS`] unless
-    /// overridden. Then it ends as FAILED with [`crate::task::EXPIRED`].
-    fn longest_wait(&self) -> Duration {
-        Duration::from_millis(LONGEST_WAIT_MS)
+        job.longest_run
     }
 }
 
@@ -111,51 +110,50 @@ impl From<sqlx::Error> for WorkError {
     }
 }
 
-/// Through which work tells how far it is.
-#[derive(Debug)]
-pub struct Progress {
-    tasks: Tasks,
-    claim: Claim,
-    last: Mutex<Told>,
+/// Why a queue doesn't take work that a request asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// As many tasks wait as the queue takes.
+    #[error("the queue {queue} is full")]
+    Full {
+        /// Its name.
+        queue: String,
+        /// When the request may come again.
+        retry_after: Duration,
+    },
+    /// The database refuses.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
 }
 
-#[derive(Debug)]
-struct Told {
-    percent: u8,
-    at: Option<Instant>,
-}
-
-impl Progress {
-    /// Progress of the work under a claim.
+impl QueueError {
+    /// As clients see it: `QUEUE_FULL` with `retryAfter` in seconds, anything else masked.
     #[must_use]
-    pub fn new(tasks: Tasks, claim: Claim) -> Self {
-        let percent = u8::try_from(claim.task.progress).unwrap_or_default();
-        Self { tasks, claim, last: Mutex::new(Told { percent, at: None }) }
-    }
-
-    /// Notes progress in percent. May be called as often as one likes: it is written at most once a
-    /// second. `false` if the claim doesn't hold any more, so that the work should end. A database
-    /// that is away is no reason to end.
-    pub async fn report(&self, percent: u8) -> bool {
-        if !self.due(percent) {
-            return true;
-        }
-        match self.tasks.progress(&self.claim, percent).await {
-            Ok(holds) => holds,
-            Err(error) => {
-                tracing::warn!(task = %self.claim.task.id, error = chain(&error), "progress lost");
-                true
+    pub fn into_graphql(self) -> async_graphql::Error {
+        match self {
+            Self::Full { retry_after, .. } => {
+                let message = "too much work is waiting: try again later";
+                let mut error = ApiError::new(Code::QUEUE_FULL, message).into_graphql();
+                let extensions = error.extensions.get_or_insert_default();
+                extensions.set("retryAfter", retry_after.as_secs().max(1));
+                error
             }
+            Self::Database(error) => crate::error::internal(error),
         }
     }
+}
 
-    fn due(&self, percent: u8) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let every = Duration::from_millis(PROGRESS_EVERY_MS);
-        if percent <= last.percent || last.at.is_some_and(|at| at.elapsed() < every) {
-            return false;
-        }
-        *last = Told { percent, at: Some(Instant::now()) };
-        true
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_says_when_to_come_again() {
+        let full = QueueError::Full { queue: "any".into(), retry_after: Duration::from_secs(30) };
+        let extensions = full.into_graphql().extensions.unwrap();
+        assert_eq!(extensions.get("code"), Some(&"QUEUE_FULL".into()));
+        assert_eq!(extensions.get("retryAfter"), Some(&30.into()));
+        let inner = QueueError::Database(sqlx::Error::PoolClosed).into_graphql();
+        assert_eq!(inner.message, crate::error::INTERNAL_MESSAGE);
     }
 }

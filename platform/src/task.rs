@@ -5,15 +5,19 @@
 //!
 //! Order of locks in every transaction here: first the ordering key's, then the task's row.
 
+mod graphql;
 mod ledger;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::event::{Class, NewEvent, rfc3339};
 
-pub use ledger::Tasks;
+pub use graphql::{TaskError, TaskFields, TaskInterface};
+pub(crate) use ledger::Start;
+pub use ledger::{List, Tasks};
 
 /// CloudEvents type of a change of a task's state.
 pub const STATE_CHANGED: &str = "moim.task.stateChanged.v1";
@@ -29,7 +33,8 @@ pub const EXPIRED: &str = "EXPIRED";
 pub const TIMED_OUT: &str = "TIMED_OUT";
 
 /// How far a task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, async_graphql::Enum)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum TaskStatus {
     /// Waits for a worker.
     Pending,
@@ -76,8 +81,50 @@ impl From<String> for TaskStatus {
     }
 }
 
+/// Whether a task's job overtakes others of its queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Priority {
+    /// In the order in which work was asked for.
+    #[default]
+    Normal,
+    /// Before all that is in the usual order: somebody waits for it.
+    High,
+}
+
+impl Priority {
+    /// The priority as it stands in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "NORMAL",
+            Self::High => "HIGH",
+        }
+    }
+
+    /// The priority as a token of a subject or of a consumer's name.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
+    pub(crate) fn from_token(token: &str) -> Self {
+        if token == "high" { Self::High } else { Self::Normal }
+    }
+}
+
+impl From<String> for Priority {
+    /// Reads a priority of the database, which holds no others.
+    fn from(text: String) -> Self {
+        if text == "HIGH" { Self::High } else { Self::Normal }
+    }
+}
+
 /// A task as it stands in the database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Id, a `UUIDv7`.
     pub id: Uuid,
@@ -123,14 +170,15 @@ pub struct Task {
     pub progress_sent_at: Option<DateTime<Utc>>,
     /// Rises with every change.
     pub version: i64,
+    /// Whether its jobs overtake.
+    pub priority: Priority,
+    /// How often work was started since it was last queued, without what was handed back.
+    pub tries: i32,
+    /// Last sign of life of whoever works on it.
+    pub alive_at: Option<DateTime<Utc>>,
 }
 
 impl Task {
-    /// Key of cached tasks, without the installation's prefix.
-    fn cache_key(&self) -> String {
-        format!("task:{}", self.id)
-    }
-
     fn event(&self, source: &'static str, class: Class) -> NewEvent {
         let (kind, verb) = match class {
             Class::Event => (STATE_CHANGED, "stateChanged"),
@@ -146,7 +194,7 @@ impl Task {
             class,
             data: self.data(),
             changed: self.references(),
-            invalidates: vec![self.cache_key()],
+            invalidates: vec![ledger::copy_key(self.id)],
         }
     }
 
@@ -198,6 +246,8 @@ pub struct NewTask<'a> {
     pub queue: &'a str,
     /// Kind of its jobs, a single subject token, e.g. `transcription`.
     pub job_kind: &'a str,
+    /// Whether its jobs overtake: [`Priority::High`] when a person waits for it.
+    pub priority: Priority,
     /// Ordering key of its events.
     pub ordering_key: Uuid,
     /// Who asked for it; `None` if an event did.

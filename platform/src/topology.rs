@@ -1,25 +1,35 @@
-//! Topology is data: the streams and consumers in nats/*.json, put up on a server under the
+//! Topology is data: the streams, consumers and queues in nats/*.json, put up on a server under the
 //! installation's prefix.
 //!
 //! The files have the fields of JetStream's own configuration; only durations are written with a
 //! unit (`"10s"`, `"7d"`) rather than in nanoseconds. Names and subjects stand there without prefix.
+//! A work queue has a section `queue` besides: see [`QueueSpec`].
 
-use std::collections::HashMap;
+mod apply;
+mod queue;
+mod status;
 
-use async_nats::jetstream::consumer::{self, PullConsumer, pull};
+use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::{CreateStreamError, DeleteStreamError, GetStreamError};
 use async_nats::jetstream::stream::{self, ConsumerError};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, REPLAY_ROOT};
+
+pub use apply::apply;
+pub use queue::{Backoff, JobSpec, QueueSpec, Workers, queue, queues};
+pub use status::{ConsumerStatus, StreamStatus, status};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../nats");
 
 /// Fields that hold a duration.
 const DURATIONS: [&str; 5] =
     ["max_age", "duplicate_window", "ack_wait", "inactive_threshold", "max_expires"];
+/// How subjects of the server's advisories about messages begin that it gave up; then come the
+/// stream's name and the consumer's.
+const ADVISORY_ROOT: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.";
 
 /// Why the topology can't be read, put up or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +63,7 @@ pub enum TopologyError {
         #[source]
         source: DeleteStreamError,
     },
-    /// A consumer can't be created or changed.
+    /// A consumer can't be created, changed or removed.
     #[error("consumer {consumer} can't be put up")]
     Consumer {
         /// Name of the consumer.
@@ -61,6 +71,15 @@ pub enum TopologyError {
         /// Why.
         #[source]
         source: ConsumerError,
+    },
+    /// The consumers of a stream can't be looked at.
+    #[error("the consumers of stream {stream} can't be listed")]
+    Consumers {
+        /// Full name of the stream.
+        stream: String,
+        /// Why.
+        #[source]
+        source: crate::subgraph::Cause,
     },
     /// A stream isn't there: the topology was not applied.
     #[error("stream {stream} is not there (has the topology been applied?)")]
@@ -86,6 +105,7 @@ pub enum TopologyError {
 #[serde(deny_unknown_fields)]
 struct Raw {
     stream: Value,
+    queue: Option<QueueSpec>,
     consumers: Vec<Value>,
 }
 
@@ -94,36 +114,10 @@ struct Raw {
 pub struct Declared {
     /// The stream.
     pub stream: stream::Config,
+    /// The figures of the work queue, if the stream is one.
+    pub queue: Option<QueueSpec>,
     /// Its durable pull consumers.
     pub consumers: Vec<pull::Config>,
-}
-
-/// How a stream is at the moment.
-#[derive(Clone, Debug)]
-pub struct StreamStatus {
-    /// Full name.
-    pub name: String,
-    /// Messages in it.
-    pub messages: u64,
-    /// Their size.
-    pub bytes: u64,
-    /// Most messages that it takes; -1 without limit.
-    pub messages_max: i64,
-    /// Its consumers.
-    pub consumers: Vec<ConsumerStatus>,
-}
-
-/// How a consumer is at the moment.
-#[derive(Clone, Debug)]
-pub struct ConsumerStatus {
-    /// Name.
-    pub name: String,
-    /// Messages that it hasn't been sent yet.
-    pub waiting: u64,
-    /// Messages that it was sent and hasn't confirmed.
-    pub unconfirmed: usize,
-    /// Messages that it was sent more than once.
-    pub redelivered: usize,
 }
 
 /// All streams and consumers as nats/ says, those that others draw from first.
@@ -143,8 +137,11 @@ pub fn declared() -> Result<Vec<Declared>, TopologyError> {
 
 fn read(text: &[u8]) -> Result<Declared, String> {
     let raw: Raw = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let consumers = raw.consumers.into_iter().map(known).collect::<Result<_, _>>()?;
-    Ok(Declared { stream: known(raw.stream)?, consumers })
+    let stream: stream::Config = known(raw.stream)?;
+    let consumers = raw.consumers.into_iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    let mut declared = Declared { stream, queue: raw.queue, consumers };
+    declared.add_replays();
+    Ok(declared)
 }
 
 /// Reads a configuration and refuses fields that JetStream doesn't know: a typo would otherwise be
@@ -191,110 +188,47 @@ fn nanoseconds(text: &str) -> Option<u64> {
 }
 
 impl Declared {
+    /// Lets each consumer hear the messages that are replayed to it alone, if the stream takes any.
+    fn add_replays(&mut self) {
+        if !self.stream.subjects.iter().any(|subject| subject == &format!("{REPLAY_ROOT}.>")) {
+            return;
+        }
+        for consumer in &mut self.consumers {
+            if let Some(name) = &consumer.durable_name {
+                consumer.filter_subjects.push(format!("{REPLAY_ROOT}.{name}"));
+            }
+        }
+    }
+
     /// The same under the bus's prefix.
     fn prefixed(mut self, bus: &Bus) -> Self {
         self.stream.name = bus.stream(&self.stream.name);
         for subject in &mut self.stream.subjects {
-            *subject = bus.subject(subject);
+            *subject = prefixed(bus, subject);
         }
         for source in self.stream.sources.iter_mut().flatten() {
             source.name = bus.stream(&source.name);
+            if let Some(filter) = &mut source.filter_subject {
+                *filter = prefixed(bus, filter);
+            }
         }
         for consumer in &mut self.consumers {
             for filter in &mut consumer.filter_subjects {
-                *filter = bus.subject(filter);
+                *filter = prefixed(bus, filter);
             }
             if !consumer.filter_subject.is_empty() {
-                consumer.filter_subject = bus.subject(&consumer.filter_subject);
+                consumer.filter_subject = prefixed(bus, &consumer.filter_subject);
             }
         }
         self
     }
 }
 
-/// Creates what is missing and changes what differs; what is as it should be stays untouched. A
-/// stream whose source was lost and made again is made again as well.
-///
-/// # Errors
-/// When a file isn't what it should be or the server refuses.
-pub async fn apply(bus: &Bus) -> Result<(), TopologyError> {
-    apply_all(bus, declared()?).await
-}
-
-async fn apply_all(bus: &Bus, all: Vec<Declared>) -> Result<(), TopologyError> {
-    let mut made = HashMap::new();
-    for declared in all {
-        let Declared { stream, consumers } = declared.prefixed(bus);
-        let name = stream.name.clone();
-        let refused = |source| TopologyError::Stream { stream: name.clone(), source };
-        let drawn: Vec<_> = stream.sources.iter().flatten().map(|s| s.name.clone()).collect();
-        let mut info =
-            bus.jetstream().create_or_update_stream(stream.clone()).await.map_err(refused)?;
-        // A stream goes on after the last position that it drew from its source. If the source was
-        // lost and made again, positions begin anew, and what comes up to that one would be passed
-        // over in silence. So it begins anew too; who follows it sees that by its creation time.
-        if drawn.iter().any(|source| made.get(source) > Some(&info.created)) {
-            tracing::warn!(stream = name, "made again, because what it draws from was");
-            let deleted = bus.jetstream().delete_stream(&name).await;
-            deleted
-                .map_err(|error| TopologyError::Delete { stream: name.clone(), source: error })?;
-            info = bus.jetstream().create_or_update_stream(stream).await.map_err(refused)?;
-        }
-        made.insert(name.clone(), info.created);
-        for config in consumers {
-            let consumer = config.durable_name.clone().unwrap_or_default();
-            bus.jetstream()
-                .create_consumer_on_stream(config, &name)
-                .await
-                .map_err(|source| TopologyError::Consumer { consumer, source })?;
-        }
-    }
-    Ok(())
-}
-
-/// How all streams and consumers are at the moment.
-///
-/// # Errors
-/// When one of them isn't there or the server gives no answer.
-pub async fn status(bus: &Bus) -> Result<Vec<StreamStatus>, TopologyError> {
-    let mut all = Vec::new();
-    for declared in declared()? {
-        let declared = declared.prefixed(bus);
-        let name = declared.stream.name;
-        let not_there =
-            |source| TopologyError::NotThere { stream: name.clone(), source: Box::new(source) };
-        let stream = bus.jetstream().get_stream(&name).await.map_err(not_there)?;
-        let mut consumers = Vec::new();
-        for config in declared.consumers {
-            let consumer = config.durable_name.unwrap_or_default();
-            let info = stream.consumer_info(&consumer).await.map_err(|source| {
-                TopologyError::ConsumerNotThere {
-                    consumer: consumer.clone(),
-                    source: source.into(),
-                }
-            })?;
-            consumers.push(ConsumerStatus::of(&info));
-        }
-        let info = stream.cached_info();
-        all.push(StreamStatus {
-            messages: info.state.messages,
-            bytes: info.state.bytes,
-            messages_max: info.config.max_messages,
-            consumers,
-            name,
-        });
-    }
-    Ok(all)
-}
-
-impl ConsumerStatus {
-    fn of(info: &consumer::Info) -> Self {
-        Self {
-            name: info.name.clone(),
-            waiting: info.num_pending,
-            unconfirmed: info.num_ack_pending,
-            redelivered: info.num_redelivered,
-        }
+/// A subject under the bus's prefix. In the server's own advisories the stream's name has it.
+fn prefixed(bus: &Bus, subject: &str) -> String {
+    match subject.strip_prefix(ADVISORY_ROOT).and_then(|rest| rest.split_once('.')) {
+        Some((stream, rest)) => format!("{ADVISORY_ROOT}{}.{rest}", bus.stream(stream)),
+        None => bus.subject(subject),
     }
 }
 

@@ -8,7 +8,7 @@ use async_nats::jetstream::{AckKind, Message};
 use futures::StreamExt as _;
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Bus, PULL_EXPIRES_MS};
+use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
 use crate::error::chain;
 use crate::event::{Event, HEADER_TRACE};
 use crate::inbox::{self, HandleError, Handler};
@@ -109,6 +109,9 @@ impl Feed<'_> {
     async fn take(&self, message: &Message) {
         let delivered = message.info().map_or(1, |info| info.delivered);
         let Some(subject) = self.bus.strip(&message.subject) else { return };
+        // A replayed event says where it was told first.
+        let first = message.headers.as_ref().and_then(|headers| headers.get(HEADER_SUBJECT));
+        let subject = first.map_or(subject, |first| first.as_str());
         let answer = match Event::read(subject, &message.payload) {
             Ok(event) if !self.handler.wants(&event.kind) => AckKind::Ack,
             Ok(event) => {
@@ -227,7 +230,7 @@ pub(crate) fn trace_of(message: &Message) -> TraceContext {
 }
 
 /// The wait after the `delivered`th failure: doubles, with jitter so that many don't come at once.
-pub(crate) fn backoff(delivered: i64) -> Duration {
+fn backoff(delivered: i64) -> Duration {
     let doublings = u32::try_from(delivered.clamp(1, 16) - 1).unwrap_or_default();
     let longest = (BACKOFF_MIN_MS << doublings).min(BACKOFF_MAX_MS);
     Duration::from_millis(rand::random_range(longest / 2..=longest))

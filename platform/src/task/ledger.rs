@@ -1,16 +1,57 @@
 //! The tasks of a service in its database: each change of a state with its event, and its job.
 
+mod copy;
+mod list;
+mod queueing;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{Claim, ERROR_MESSAGE_MAX_CHARS, EXPIRED, NewTask, PROGRESS_EVERY_MS, Task};
+use super::{Claim, ERROR_MESSAGE_MAX_CHARS, NewTask, PROGRESS_EVERY_MS, Task};
+use crate::cache::{Cache, Kind};
 use crate::event::Class;
 use crate::outbox::{self, Outbox};
-use crate::queue::NewJob;
+use crate::queue::{NewJob, QueueError};
+use crate::topology::{QueueSpec, queues};
+
+pub(super) use copy::key as copy_key;
+pub use list::List;
+pub(crate) use queueing::Start;
+
+/// Tasks by a statement that changes them.
+macro_rules! changed {
+    ($sql:tt, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Task,
+            $sql + " RETURNING id, kind, typename, status, progress, attempts, queue, job_kind,
+                     job_id, ordering_key, requested_by, input, changed, dedupe_key, error_code,
+                     error_message, created_at, queued_at, started_at, completed_at,
+                     progress_sent_at, version, priority, tries, alive_at",
+            $($argument),*
+        )
+    };
+}
+
+/// Tasks by what comes after `FROM tasks`.
+macro_rules! found {
+    ($sql:tt, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Task,
+            "SELECT id, kind, typename, status, progress, attempts, queue, job_kind,
+                    job_id, ordering_key, requested_by, input, changed, dedupe_key, error_code,
+                    error_message, created_at, queued_at, started_at, completed_at,
+                    progress_sent_at, version, priority, tries, alive_at
+             FROM tasks " + $sql,
+            $($argument),*
+        )
+    };
+}
+
+use {changed, found};
 
 /// The tasks of a service.
 #[derive(Clone, Debug)]
@@ -18,17 +59,42 @@ pub struct Tasks {
     pool: PgPool,
     outbox: Outbox,
     source: &'static str,
+    specs: Arc<HashMap<String, Arc<QueueSpec>>>,
+    copies: Option<Kind<Task>>,
 }
 
 impl Tasks {
     /// The tasks in a service's database. `source` is the service's name, as its events tell it.
     #[must_use]
     pub fn new(pool: PgPool, outbox: Outbox, source: &'static str) -> Self {
-        Self { pool, outbox, source }
+        let specs = queues().map(|spec| (spec.name.clone(), Arc::new(spec.clone())));
+        Self { pool, outbox, source, specs: Arc::new(specs.collect()), copies: None }
     }
 
-    /// Creates a task with its event and its job, or finds the one with the same `dedupe_key`. Call
-    /// [`Outbox::wake`] after the commit.
+    /// The same, with the latest state of each task in the cache as well: [`Tasks::get`] reads it
+    /// there.
+    #[must_use]
+    pub fn cached(mut self, cache: &Cache) -> Self {
+        self.copies = Some(copy::kind(cache));
+        self
+    }
+
+    /// The same with other figures for a queue than nats/ says.
+    #[must_use]
+    pub fn with_queue(mut self, spec: QueueSpec) -> Self {
+        Arc::make_mut(&mut self.specs).insert(spec.name.clone(), Arc::new(spec));
+        self
+    }
+
+    /// The figures of a queue; `None` if nats/ has no such queue.
+    #[must_use]
+    pub fn spec(&self, queue: &str) -> Option<Arc<QueueSpec>> {
+        self.specs.get(queue).cloned()
+    }
+
+    /// Creates a task that an event asks for, with its event and its job, or finds the one with the
+    /// same `dedupe_key`. It is never refused: what a full queue doesn't take waits in the outbox.
+    /// Call [`Outbox::wake`] after the commit.
     ///
     /// # Errors
     /// When the database refuses.
@@ -39,13 +105,11 @@ impl Tasks {
     ) -> Result<Task, sqlx::Error> {
         outbox::lock(tx, new.ordering_key).await?;
         let (id, job_id) = (Uuid::now_v7(), Uuid::now_v7());
-        let created = sqlx::query_as!(
-            Task,
+        let created = changed!(
             "INSERT INTO tasks (id, job_id, kind, typename, queue, job_kind, ordering_key,
-                                requested_by, input, dedupe_key, changed)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             ON CONFLICT (dedupe_key) DO NOTHING
-             RETURNING *",
+                                requested_by, input, dedupe_key, changed, priority)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             ON CONFLICT (dedupe_key) DO NOTHING",
             id,
             job_id,
             new.kind,
@@ -57,21 +121,38 @@ impl Tasks {
             new.input,
             new.dedupe_key,
             new.changed,
+            new.priority.as_str(),
         )
         .fetch_optional(&mut *tx)
         .await?;
         let Some(task) = created else {
-            return sqlx::query_as!(
-                Task,
-                "SELECT * FROM tasks WHERE dedupe_key = $1",
-                new.dedupe_key
-            )
-            .fetch_one(tx)
-            .await;
+            return found!("WHERE dedupe_key = $1", new.dedupe_key).fetch_one(tx).await;
         };
         self.outbox.append(tx, task.event(self.source, Class::Event)).await?;
         self.append_job(tx, &task).await?;
         Ok(task)
+    }
+
+    /// As [`Tasks::create`], for a task that a request asks for: refused while as many tasks wait as
+    /// the queue takes. Decided and accepted in one transaction, which those of other requests to
+    /// the queue wait for.
+    ///
+    /// # Errors
+    /// [`QueueError::Full`]: the caller rolls back. Or the database refuses.
+    pub async fn request(
+        &self,
+        tx: &mut PgConnection,
+        new: NewTask<'_>,
+    ) -> Result<Task, QueueError> {
+        outbox::lock(tx, new.ordering_key).await?;
+        // What was accepted already isn't refused.
+        let known =
+            found!("WHERE dedupe_key = $1", new.dedupe_key).fetch_optional(&mut *tx).await?;
+        if let Some(task) = known {
+            return Ok(task);
+        }
+        self.admit(tx, new.queue).await?;
+        Ok(self.create(tx, new).await?)
     }
 
     /// Starts work on a task, whatever job asks for it; `None` if it is final or gone.
@@ -79,37 +160,20 @@ impl Tasks {
     /// # Errors
     /// When the database refuses.
     pub async fn claim(&self, id: Uuid) -> Result<Option<Claim>, sqlx::Error> {
-        self.start(id, None).await
-    }
-
-    /// As [`Tasks::claim`], and `None` as well if the task waits for a later job than this one.
-    pub(crate) async fn claim_for(
-        &self,
-        id: Uuid,
-        job_id: Uuid,
-    ) -> Result<Option<Claim>, sqlx::Error> {
-        self.start(id, Some(job_id)).await
-    }
-
-    async fn start(&self, id: Uuid, job_id: Option<Uuid>) -> Result<Option<Claim>, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         if !lock_task(&mut tx, id).await? {
             return Ok(None);
         }
-        let started = sqlx::query_as!(
-            Task,
-            "UPDATE tasks SET status = 'PROCESSING', attempts = attempts + 1,
-                    started_at = COALESCE(started_at, now()), version = version + 1
-             WHERE id = $1 AND status IN ('PENDING', 'PROCESSING')
-               AND job_id = COALESCE($2, job_id)
-             RETURNING *",
+        let started = changed!(
+            "UPDATE tasks SET status = 'PROCESSING', attempts = attempts + 1, tries = tries + 1,
+                    started_at = COALESCE(started_at, now()), alive_at = now(),
+                    version = version + 1
+             WHERE id = $1 AND status IN ('PENDING', 'PROCESSING')",
             id,
-            job_id,
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(task) = started else { return Ok(None) };
-        self.outbox.append(&mut tx, task.event(self.source, Class::Event)).await?;
+        let Some(task) = self.tell(&mut tx, started).await? else { return Ok(None) };
         tx.commit().await?;
         self.outbox.wake();
         Ok(Some(Claim { attempt: task.attempts, task }))
@@ -133,59 +197,36 @@ impl Tasks {
         Ok(held.is_some())
     }
 
-    /// Whether a claim holds at this moment. Says nothing about the next one: see [`Tasks::holds`].
-    pub(crate) async fn still_holds(&self, claim: &Claim) -> Result<bool, sqlx::Error> {
-        let held = sqlx::query_scalar!(
-            "SELECT id FROM tasks WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'",
-            claim.task.id,
-            claim.attempt,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(held.is_some())
-    }
-
     /// Notes progress (percent; more than 99 counts as 99, since only completion is 100) and tells
-    /// it, at most once a second. Progress never falls. `false` if the claim doesn't hold any more:
-    /// the work should end then.
+    /// it, at most once a second: what comes sooner is left out, so that nobody reads what wasn't
+    /// told. Progress never falls. `false` if the claim doesn't hold any more: the work should end
+    /// then.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn progress(&self, claim: &Claim, percent: u8) -> Result<bool, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         outbox::lock(&mut tx, claim.task.ordering_key).await?;
-        let moved = sqlx::query!(
-            "UPDATE tasks SET progress = GREATEST(progress, $3)
-             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'",
+        let moved = changed!(
+            "UPDATE tasks SET progress = $3, progress_sent_at = clock_timestamp(),
+                    version = version + 1
+             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING' AND progress < $3
+               AND (progress_sent_at IS NULL
+                    OR progress_sent_at <= clock_timestamp() - make_interval(secs => $4))",
             claim.task.id,
             claim.attempt,
             i32::from(percent.min(99)),
-        )
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let due = sqlx::query_as!(
-            Task,
-            "UPDATE tasks SET progress_sent_at = clock_timestamp(), version = version + 1
-             WHERE id = $1 AND progress > $2
-               AND (progress_sent_at IS NULL
-                    OR progress_sent_at <= clock_timestamp() - make_interval(secs => $3))
-             RETURNING *",
-            claim.task.id,
-            claim.task.progress,
             Duration::from_millis(PROGRESS_EVERY_MS).as_secs_f64(),
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if let Some(task) = &due {
-            self.outbox.append(&mut tx, task.event(self.source, Class::Live)).await?;
-        }
+        let Some(task) = moved else {
+            drop(tx);
+            return self.still_holds(claim).await;
+        };
+        self.outbox.append(&mut tx, task.event(self.source, Class::Live)).await?;
         tx.commit().await?;
-        if due.is_some() {
-            self.outbox.wake();
-        }
+        self.outbox.wake();
         Ok(true)
     }
 
@@ -200,12 +241,10 @@ impl Tasks {
         claim: &Claim,
     ) -> Result<bool, sqlx::Error> {
         outbox::lock(tx, claim.task.ordering_key).await?;
-        let done = sqlx::query_as!(
-            Task,
+        let done = changed!(
             "UPDATE tasks SET status = 'COMPLETED', progress = 100, completed_at = now(),
                     version = version + 1
-             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'
-             RETURNING *",
+             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'",
             claim.task.id,
             claim.attempt,
         )
@@ -228,12 +267,10 @@ impl Tasks {
     ) -> Result<bool, sqlx::Error> {
         outbox::lock(tx, claim.task.ordering_key).await?;
         let message: String = message.chars().take(ERROR_MESSAGE_MAX_CHARS).collect();
-        let failed = sqlx::query_as!(
-            Task,
+        let failed = changed!(
             "UPDATE tasks SET status = 'FAILED', error_code = $3, error_message = $4,
                     completed_at = now(), version = version + 1
-             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'
-             RETURNING *",
+             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'",
             claim.task.id,
             claim.attempt,
             code,
@@ -244,8 +281,8 @@ impl Tasks {
         self.tell(tx, failed).await.map(|task| task.is_some())
     }
 
-    /// Puts a FAILED task back into its queue; `None` if it isn't FAILED or doesn't exist. Call
-    /// [`Outbox::wake`] after the commit.
+    /// Puts a FAILED task back into its queue; `None` if it isn't FAILED or doesn't exist. It is
+    /// never refused. Call [`Outbox::wake`] after the commit.
     ///
     /// # Errors
     /// When the database refuses.
@@ -257,12 +294,11 @@ impl Tasks {
         if !lock_task(tx, id).await? {
             return Ok(None);
         }
-        let waiting = sqlx::query_as!(
-            Task,
+        let waiting = changed!(
             "UPDATE tasks SET status = 'PENDING', error_code = NULL, error_message = NULL,
-                    completed_at = NULL, queued_at = now(), job_id = $2, version = version + 1
-             WHERE id = $1 AND status = 'FAILED'
-             RETURNING *",
+                    completed_at = NULL, queued_at = now(), tries = 0, job_id = $2,
+                    version = version + 1
+             WHERE id = $1 AND status = 'FAILED'",
             id,
             Uuid::now_v7(),
         )
@@ -271,6 +307,25 @@ impl Tasks {
         let Some(task) = self.tell(tx, waiting).await? else { return Ok(None) };
         self.append_job(tx, &task).await?;
         Ok(Some(task))
+    }
+
+    /// As [`Tasks::retry`], when a request asks for it: refused while the queue is full.
+    ///
+    /// # Errors
+    /// [`QueueError::Full`]: the caller rolls back. Or the database refuses.
+    pub async fn request_retry(
+        &self,
+        tx: &mut PgConnection,
+        id: Uuid,
+    ) -> Result<Option<Task>, QueueError> {
+        if !lock_task(tx, id).await? {
+            return Ok(None);
+        }
+        let queue =
+            sqlx::query_scalar!("SELECT queue FROM tasks WHERE id = $1 AND status = 'FAILED'", id);
+        let Some(queue) = queue.fetch_optional(&mut *tx).await? else { return Ok(None) };
+        self.admit(tx, &queue).await?;
+        Ok(self.retry(tx, id).await?)
     }
 
     /// Calls a task off; `None` if it is final already or doesn't exist. A worker that is at it is
@@ -286,131 +341,14 @@ impl Tasks {
         if !lock_task(tx, id).await? {
             return Ok(None);
         }
-        let cancelled = sqlx::query_as!(
-            Task,
+        let cancelled = changed!(
             "UPDATE tasks SET status = 'CANCELLED', completed_at = now(), version = version + 1
-             WHERE id = $1 AND status IN ('PENDING', 'PROCESSING')
-             RETURNING *",
+             WHERE id = $1 AND status IN ('PENDING', 'PROCESSING')",
             id,
         )
         .fetch_optional(&mut *tx)
         .await?;
         self.tell(tx, cancelled).await
-    }
-
-    /// Ends one task that waited for a worker since before `oldest` as FAILED with [`EXPIRED`], in
-    /// a transaction of its own; `None` if there is none.
-    pub(crate) async fn expire_one(
-        &self,
-        queue: &str,
-        oldest: DateTime<Utc>,
-    ) -> Result<Option<Task>, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let found = sqlx::query_scalar!(
-            "SELECT id FROM tasks WHERE queue = $1 AND status = 'PENDING' AND queued_at < $2
-             ORDER BY queued_at LIMIT 1",
-            queue,
-            oldest,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(id) = found else { return Ok(None) };
-        lock_task(&mut tx, id).await?;
-        let expired = sqlx::query_as!(
-            Task,
-            "UPDATE tasks SET status = 'FAILED', error_code = $3, completed_at = now(),
-                    error_message = 'No worker was free in time.', version = version + 1
-             WHERE id = $1 AND status = 'PENDING' AND queued_at < $2
-             RETURNING *",
-            id,
-            oldest,
-            EXPIRED,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let expired = self.tell(&mut tx, expired).await?;
-        tx.commit().await?;
-        self.outbox.wake();
-        Ok(expired)
-    }
-
-    /// Appends new jobs for all unfinished tasks of a queue, for a job stream that was lost; jobs
-    /// that still exist become stale. Returns how many.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn requeue(&self, queue: &str) -> Result<u64, sqlx::Error> {
-        let open = sqlx::query_scalar!(
-            "SELECT id FROM tasks WHERE queue = $1 AND status IN ('PENDING', 'PROCESSING')
-             ORDER BY queued_at",
-            queue,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut count = 0;
-        for id in open {
-            let mut tx = self.pool.begin().await?;
-            lock_task(&mut tx, id).await?;
-            let task = sqlx::query_as!(
-                Task,
-                "UPDATE tasks SET job_id = $2 WHERE id = $1
-                   AND status IN ('PENDING', 'PROCESSING')
-                 RETURNING *",
-                id,
-                Uuid::now_v7(),
-            )
-            .fetch_optional(&mut *tx)
-            .await?;
-            if let Some(task) = task {
-                self.append_job(&mut tx, &task).await?;
-                count += 1;
-            }
-            tx.commit().await?;
-        }
-        self.outbox.wake();
-        Ok(count)
-    }
-
-    /// How many tasks of a queue wait for a worker, as the transaction sees it.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn pending(&self, tx: &mut PgConnection, queue: &str) -> Result<i64, sqlx::Error> {
-        let count = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM tasks WHERE queue = $1 AND status = 'PENDING'"#,
-            queue
-        );
-        count.fetch_one(tx).await
-    }
-
-    /// Tasks by id; those that don't exist are missing in the answer.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn get(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>, sqlx::Error> {
-        let tasks = sqlx::query_as!(Task, "SELECT * FROM tasks WHERE id = ANY($1)", ids)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(tasks.into_iter().map(|task| (task.id, task)).collect())
-    }
-
-    /// Tasks by ordering key, each key's oldest first; keys without tasks are missing.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn of(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<Task>>, sqlx::Error> {
-        let tasks = sqlx::query_as!(
-            Task,
-            "SELECT * FROM tasks WHERE ordering_key = ANY($1) ORDER BY created_at, id",
-            keys
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut by_key: HashMap<Uuid, Vec<Task>> = HashMap::new();
-        for task in tasks {
-            by_key.entry(task.ordering_key).or_default().push(task);
-        }
-        Ok(by_key)
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -433,8 +371,12 @@ impl Tasks {
     }
 
     async fn append_job(&self, tx: &mut PgConnection, task: &Task) -> Result<(), sqlx::Error> {
-        let job =
-            NewJob { queue: &task.queue, kind: &task.job_kind, task_id: task.id, priority: 0 };
+        let job = NewJob {
+            queue: &task.queue,
+            kind: &task.job_kind,
+            task_id: task.id,
+            priority: task.priority,
+        };
         self.outbox.append_job_as(tx, task.job_id, job).await
     }
 }

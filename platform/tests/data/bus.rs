@@ -8,7 +8,6 @@ use platform::inbox::{HandleError, Handler};
 use platform::outbox;
 use platform::shutdown::Shutdown;
 use platform::testing::{Scope, eventually};
-use platform::topology;
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;

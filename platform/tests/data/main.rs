@@ -4,7 +4,7 @@ mod bus;
 mod queue;
 mod relay;
 mod task;
-mod topology;
+mod topology_test;
 
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use platform::event::{Class, Event, NewEvent};
 use platform::kernel::Kernel;
 use platform::queue::Work;
 use platform::shutdown::Shutdown;
-use platform::task::{NewTask, Task, TaskStatus, Tasks};
+use platform::task::{NewTask, Priority, Task, TaskStatus, Tasks};
 use platform::testing::{DEADLINE_MS, Scope, eventually};
+use platform::topology::{self, Backoff, QueueSpec};
 use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 use tokio::task::JoinHandle;
@@ -29,8 +30,19 @@ async fn given_service(scope: &Scope) -> Kernel {
     scope.kernel("transcript", &NO_TABLES).await
 }
 
+/// The queue of nats/ with short waits.
+fn quick_queue() -> QueueSpec {
+    let mut spec = topology::queue("transcript").unwrap().clone();
+    spec.backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
+    spec
+}
+
 fn tasks_of(kernel: &Kernel) -> Tasks {
-    Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), kernel.service)
+    tasks_with(kernel, quick_queue())
+}
+
+fn tasks_with(kernel: &Kernel, spec: QueueSpec) -> Tasks {
+    Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), kernel.service).with_queue(spec)
 }
 
 fn start_relay(kernel: &Kernel, shutdown: &Shutdown) -> JoinHandle<()> {
@@ -42,7 +54,16 @@ fn start_worker(
     shutdown: &Shutdown,
     work: std::sync::Arc<dyn Work>,
 ) -> JoinHandle<()> {
-    let (bus, tasks) = (kernel.bus.clone(), tasks_of(kernel));
+    start_worker_with(kernel, shutdown, work, quick_queue())
+}
+
+fn start_worker_with(
+    kernel: &Kernel,
+    shutdown: &Shutdown,
+    work: std::sync::Arc<dyn Work>,
+    spec: QueueSpec,
+) -> JoinHandle<()> {
+    let (bus, tasks) = (kernel.bus.clone(), tasks_with(kernel, spec));
     tokio::spawn(platform::queue::run_worker(bus, tasks, "transcript", 2, work, shutdown.clone()))
 }
 
@@ -78,6 +99,7 @@ async fn new_task(kernel: &Kernel, dedupe_key: Option<String>) -> Task {
         typename: "TranscriptTask",
         queue: "transcript",
         job_kind: "transcription",
+        priority: Priority::Normal,
         ordering_key: key,
         requested_by: None,
         input: json!({}),

@@ -74,13 +74,15 @@ impl Work for Script {
 async fn given_short_ack_wait(kernel: &Kernel) {
     let stream = kernel.bus.stream("QUEUE_TRANSCRIPT");
     let jetstream = kernel.bus.jetstream();
-    let consumer: PullConsumer =
-        jetstream.get_consumer_from_stream("transcript-jobs", &stream).await.unwrap();
-    let mut config = consumer.cached_info().config.clone();
-    config.ack_wait = Duration::from_secs(1);
-    let config: async_nats::jetstream::consumer::pull::Config =
-        serde_json::from_value(serde_json::to_value(config).unwrap()).unwrap();
-    jetstream.create_consumer_on_stream(config, &stream).await.unwrap();
+    for name in ["transcript-heavy-high", "transcript-heavy-normal"] {
+        let consumer: PullConsumer =
+            jetstream.get_consumer_from_stream(name, &stream).await.unwrap();
+        let mut config = consumer.cached_info().config.clone();
+        config.ack_wait = Duration::from_secs(1);
+        let config: async_nats::jetstream::consumer::pull::Config =
+            serde_json::from_value(serde_json::to_value(config).unwrap()).unwrap();
+        jetstream.create_consumer_on_stream(config, &stream).await.unwrap();
+    }
 }
 
 async fn until_queue_is_empty(kernel: &Kernel) {

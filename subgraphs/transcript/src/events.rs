@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Membership;
-use platform::task::{NewTask, Tasks};
+use platform::task::{NewTask, Priority, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -132,6 +132,7 @@ impl Listener {
             typename: TASK_TYPENAME,
             queue: QUEUE,
             job_kind: JOB,
+            priority: Priority::Normal,
             ordering_key: told.meeting_id,
             requested_by: None,
             input: serde_json::to_value(input)?,

@@ -81,7 +81,7 @@ impl Service {
     /// # Errors
     /// When the speech engine can't be set up.
     pub async fn new(kernel: Kernel, config: Config) -> Result<Self, ServiceError> {
-        let tasks = Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), NAME);
+        let tasks = kernel.tasks();
         let transcriber = Transcriber {
             pool: kernel.pool.clone(),
             outbox: kernel.outbox.clone(),

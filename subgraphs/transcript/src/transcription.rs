@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use platform::cache::{Cache, Kind};
 use platform::object::{ObjectError, Objects};
@@ -37,6 +38,9 @@ const UNDETERMINED: &str = "und";
 /// Version of the transcript object's shape.
 const OBJECT_VERSION: u32 = 1;
 
+/// How long an attempt may run besides twice the audio that it has got through, in milliseconds.
+const LONGEST_SILENCE_MS: u64 = 10 * 60 * 1_000;
+
 /// Does transcriptions.
 #[derive(Clone)]
 pub struct Transcriber {
@@ -54,6 +58,13 @@ pub struct Transcriber {
     pub engine: Arc<dyn Engine>,
     /// How the service works.
     pub config: Config,
+}
+
+/// The longest that an attempt may run that has got as far as this in the audio: twice the audio, and
+/// what nats/ allows at the start for the next piece of speech to come.
+fn longest_run(end_ms: i64) -> Duration {
+    let heard_ms = u64::try_from(end_ms).unwrap_or_default();
+    Duration::from_millis(heard_ms.saturating_mul(2).saturating_add(LONGEST_SILENCE_MS))
 }
 
 /// A recording as a file, until it is dropped.
@@ -267,6 +278,7 @@ impl Attempt<'_> {
         self.of.outbox.wake();
         self.position.next_ordinal += 1;
         self.position.end_ms = end_ms;
+        self.progress.allow(longest_run(end_ms));
         Ok(())
     }
 

@@ -1,7 +1,5 @@
 //! The worker of the queue `transcript`.
 
-use std::time::Duration;
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::queue::{Job, Progress, Work, WorkError};
@@ -11,11 +9,6 @@ use crate::domain::fault;
 use crate::error::RunError;
 use crate::events::JOB;
 use crate::transcription::Transcriber;
-
-/// The longest that one transcription may run, in milliseconds. How long the audio is isn't known
-/// when a job begins, so this is for the longest meetings; a recogniser that hangs is noticed by
-/// the engine itself, long before.
-pub const LONGEST_RUN_MS: u64 = 6 * 60 * 60 * 1_000;
 
 /// Does the queue's jobs.
 #[derive(Clone)]
@@ -52,10 +45,6 @@ impl Work for Worker {
             done.map_err(judge)
         }
         .boxed()
-    }
-
-    fn longest_run(&self, _: &Job) -> Duration {
-        Duration::from_millis(LONGEST_RUN_MS)
     }
 }
 

@@ -270,6 +270,7 @@ async fn an_attempt_that_was_given_up_writes_nothing_more() {
                 typename: "TranscriptTask",
                 queue: "transcript",
                 job_kind: "transcription",
+                priority: platform::task::Priority::Normal,
                 ordering_key: meeting,
                 requested_by: None,
                 input,

@@ -12,7 +12,9 @@ pub mod transcript;
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
 
 use mutation::Mutation;
+use platform::task::TaskInterface;
 use query::Query;
+use task::{TaskKind, TranscriptTask};
 
 /// The schema's type.
 pub type TranscriptSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -23,7 +25,7 @@ pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
         .enable_federation()
         // No field gives the interface here; the event plane does.
-        .register_output_type::<task::Task>()
+        .register_output_type::<TaskInterface<TranscriptTask, TaskKind>>()
 }
 
 /// The subgraph's federation SDL.

@@ -1,18 +1,15 @@
 //! Changes that people ask for.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use platform::error::{ApiError, Code, Internal as _, UserError};
+use platform::error::{Internal as _, UserError};
 use platform::identity::Identity;
 use platform::outbox::Outbox;
+use platform::queue::QueueError;
 use platform::task::{TaskStatus, Tasks};
 use sqlx::PgPool;
 
 use super::query;
 use super::task::TranscriptTask;
-use crate::events::QUEUE;
-
-/// Most tasks that may wait for a worker before a request is refused.
-pub const PENDING_MAX: i64 = 1_000;
 
 /// What mutations write with.
 #[derive(Debug, Clone)]
@@ -94,11 +91,8 @@ async fn retry(ctx: &Context<'_>, id: &ID) -> Result<Answer> {
     let Some(known) = find(ctx, id).await? else { return Ok(Err(not_found())) };
     let writer = ctx.data::<Writer>()?;
     let mut tx = writer.pool.begin().await.internal()?;
-    if writer.tasks.pending(&mut tx, QUEUE).await.internal()? >= PENDING_MAX {
-        let message = "too much work is waiting: try again in a minute";
-        return Err(ApiError::new(Code::QUEUE_FULL, message).into_graphql());
-    }
-    let Some(task) = writer.tasks.retry(&mut tx, known.0.id).await.internal()? else {
+    let retried = writer.tasks.request_retry(&mut tx, known.0.id).await;
+    let Some(task) = retried.map_err(QueueError::into_graphql)? else {
         return Ok(Err(refused("TASK_NOT_RETRYABLE", "Only a failed task can be tried again.")));
     };
     tx.commit().await.internal()?;

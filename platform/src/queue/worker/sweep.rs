@@ -1,0 +1,44 @@
+//! Tasks that nobody works on: those that waited too long end, those whose job is gone get another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bus::pause;
+use crate::error::chain;
+use crate::shutdown::Shutdown;
+use crate::task::Tasks;
+use crate::topology::QueueSpec;
+
+/// Time between two looks.
+const SWEEP_EVERY_MS: u64 = 15_000;
+/// A task that is being worked on, without a sign of life for so long, has lost its job. Longer than
+/// any wait between tries.
+pub const ORPHANED_AFTER_MS: u64 = 600_000;
+
+pub(super) async fn run(tasks: Tasks, spec: Arc<QueueSpec>, shutdown: Shutdown) {
+    while !shutdown.is_triggered() {
+        match once(&tasks, &spec).await {
+            Ok(true) => {}
+            Ok(false) => pause(SWEEP_EVERY_MS, &shutdown).await,
+            Err(error) => {
+                let queue = &spec.name;
+                tracing::warn!(queue, error = chain(&error), "waiting tasks not looked at");
+                pause(SWEEP_EVERY_MS, &shutdown).await;
+            }
+        }
+    }
+}
+
+/// Takes care of one task; `false` if there is none.
+async fn once(tasks: &Tasks, spec: &QueueSpec) -> Result<bool, sqlx::Error> {
+    if let Some(task) = tasks.expire_one(&spec.name, spec.oldest).await? {
+        tracing::warn!(queue = spec.name, task = %task.id, "task expired");
+        return Ok(true);
+    }
+    let silent = Duration::from_millis(ORPHANED_AFTER_MS);
+    if let Some(task) = tasks.adopt_one(&spec.name, silent).await? {
+        tracing::warn!(queue = spec.name, task = %task.id, "its job was lost: queued again");
+        return Ok(true);
+    }
+    Ok(false)
+}
