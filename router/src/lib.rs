@@ -20,6 +20,7 @@
 //! | [`push`] | subscriptions fed by the event stream |
 //! | [`document`] | persisted documents, the safelist |
 //! | [`limit`] | how much one operation may ask for |
+//! | `name` | sets of names
 //! | [`error`] | errors as clients see them |
 
 pub mod authentication;
@@ -35,6 +36,7 @@ pub mod headers;
 mod http;
 pub mod limit;
 pub mod mode;
+mod name;
 mod planner;
 mod projection;
 pub mod push;

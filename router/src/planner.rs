@@ -5,7 +5,6 @@ mod rollout;
 mod split;
 
 use std::{
-    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -46,6 +45,7 @@ pub(crate) use rollout::{Config as Overrides, Rollout, Variant};
 
 use crate::{
     error::{GraphQLError, Location, code},
+    name::Names,
     supergraph::Subgraph,
 };
 
@@ -103,7 +103,7 @@ impl Planner {
     }
 
     /// All interfaces and unions, inaccessible ones too.
-    pub(crate) fn abstract_names(&self) -> HashSet<Box<str>> {
+    pub(crate) fn abstract_names(&self) -> Names {
         self.hive
             .supergraph
             .definitions
@@ -119,16 +119,16 @@ impl Planner {
     }
 
     /// The names of all fields of objects and interfaces, inaccessible ones too.
-    pub(crate) fn field_names(&self) -> HashSet<Box<str>> {
+    pub(crate) fn field_names(&self) -> Names {
         let definitions = self.hive.supergraph.definitions.values();
         let fields = definitions.flat_map(|definition| definition.fields().keys());
         fields.map(|name| name.as_str().into()).chain(["__typename".into()]).collect()
     }
 
     /// A type and all concrete types that belong to it.
-    pub(crate) fn members(&self, name: &str) -> HashSet<Box<str>> {
+    pub(crate) fn members(&self, name: &str) -> Names {
         let supergraph = &self.hive.supergraph;
-        let mut members = HashSet::from([name.into()]);
+        let mut members = Names::from_iter([name.into()]);
         match supergraph.definitions.get(name) {
             Some(SupergraphDefinition::Interface(_)) => {
                 let objects = supergraph.interface_members(name).into_iter().flatten();

@@ -1,12 +1,11 @@
 //! The public schema, indexed for what happens on every request: projection,
 //! variables and introspection.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use graphql_tools::static_graphql::schema as ast;
+
+use crate::name::Names;
 
 /// A type reference as the schema writes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +47,7 @@ pub(crate) struct InputField {
 #[derive(Debug)]
 pub(crate) enum TypeKind {
     Scalar,
-    Enum(Arc<HashSet<Box<str>>>),
+    Enum(Arc<Names>),
     Object { fields: HashMap<String, TypeRef> },
     Abstract { fields: HashMap<String, TypeRef>, members: Vec<String> },
     Input { fields: Vec<InputField>, one_of: bool },

@@ -1,9 +1,10 @@
 //! The supergraph: what it is composed of and how to plan on it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     authorization::Rules,
+    name::Names,
     planner::{self, PlanError, Planner},
     schema::Schema,
 };
@@ -23,9 +24,9 @@ pub struct Supergraph {
     pub(crate) planner: Planner,
     pub(crate) schema: Schema,
     /// Interfaces and unions of the whole supergraph.
-    pub(crate) abstract_names: HashSet<Box<str>>,
+    pub(crate) abstract_names: Names,
     /// Names of all fields of the whole supergraph.
-    pub(crate) field_names: HashSet<Box<str>>,
+    pub(crate) field_names: Names,
     /// Who may see what.
     pub(crate) rules: Rules,
     subgraphs: Vec<Subgraph>,

@@ -5,11 +5,11 @@
 //! place. So the operation is planned and executed with another alias, and only
 //! the response (data and errors' paths) shows the client's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use graphql_tools::static_graphql::query as ast;
 
-use crate::error::PathSegment;
+use crate::{error::PathSegment, name::Names};
 
 /// The client's aliases that were moved, and where to.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Aliases {
     /// type `fixed` keep theirs: events are delivered under them.
     pub(crate) fn displace(
         document: &mut ast::Document,
-        taken: &HashSet<Box<str>>,
+        taken: &Names,
         fixed: Option<&str>,
     ) -> Self {
         let mut aliases = Self::default();
@@ -45,7 +45,7 @@ impl Aliases {
         aliases
     }
 
-    fn walk(&mut self, set: &mut ast::SelectionSet, taken: &HashSet<Box<str>>, fixed: bool) {
+    fn walk(&mut self, set: &mut ast::SelectionSet, taken: &Names, fixed: bool) {
         for selection in &mut set.items {
             match selection {
                 // The response tells the type without being told where to find it.
@@ -68,7 +68,7 @@ impl Aliases {
         }
     }
 
-    fn place_of(&mut self, alias: &str, taken: &HashSet<Box<str>>) -> String {
+    fn place_of(&mut self, alias: &str, taken: &Names) -> String {
         let place = self.moved.entry(alias.into()).or_insert_with(|| {
             let mut place = format!("_alias_{}", alias.trim_start_matches('_'));
             while taken.contains(place.as_str()) {

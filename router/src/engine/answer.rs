@@ -1,9 +1,14 @@
 //! A subgraph's answer: bytes in, data and errors out.
 
 use platform::subgraph::{Response, TransportError};
-use serde_json::Map;
+use serde_json::{Map, Value as Json, value::RawValue};
 
-use super::{arena::Arena, value::Value};
+use super::{
+    arena::Arena,
+    key::Keys,
+    read::{Response as Read, read_response},
+    value::{Object, Tree, Value},
+};
 use crate::{
     error::{GraphQLError, PathSegment, code},
     fetch,
@@ -14,31 +19,32 @@ const MAX_ERRORS_PER_ANSWER: usize = 100;
 
 /// A GraphQL response.
 #[derive(Debug)]
-pub(super) struct SubgraphAnswer<'a> {
-    pub(super) data: Value<'a>,
+pub(super) struct SubgraphAnswer {
+    /// None where there is none or null.
+    pub(super) data: Option<Object>,
     /// Errors with the subgraph's own paths.
     pub(super) errors: Vec<GraphQLError>,
 }
 
 /// Reads what a transport brought; faults become one error without a path.
 pub(super) fn read<'a>(
+    (tree, keys): (&mut Tree<'a>, &Keys),
     arena: &'a Arena,
     service: &str,
     outcome: Result<Response, TransportError>,
-) -> Result<SubgraphAnswer<'a>, GraphQLError> {
+) -> Result<SubgraphAnswer, GraphQLError> {
     let response = outcome.map_err(|error| unreachable_service(service, &error))?;
     let status = response.status();
-    let body = arena.keep(response.into_body());
-    let parsed = Value::parse(body);
-    if let Ok(Value::Object(fields)) = parsed {
-        let answer = from_fields(service, fields);
-        if let Some(answer) = answer {
-            return Ok(answer);
+    match read_response(tree, keys, arena.keep(response.into_body())) {
+        Ok(read) => {
+            if let Some(answer) = read.and_then(|read| answer(service, &read)) {
+                return Ok(answer);
+            }
         }
-    } else if let Err(error) = parsed
-        && status.is_success()
-    {
-        tracing::warn!(service, %error, "a subgraph's answer is not JSON");
+        Err(error) if status.is_success() => {
+            tracing::warn!(service, %error, "a subgraph's answer is not JSON");
+        }
+        Err(_) => {}
     }
     if status.is_success() {
         let message = format!("The subgraph \"{service}\" did not answer with a GraphQL response.");
@@ -74,48 +80,45 @@ fn unreachable_service(service: &str, error: &TransportError) -> GraphQLError {
 }
 
 /// None where there is neither data nor an error.
-fn from_fields<'a>(service: &str, fields: Vec<(&'a str, Value<'a>)>) -> Option<SubgraphAnswer<'a>> {
-    let mut data = Value::Null;
-    let mut errors = Vec::new();
-    for (key, value) in fields {
-        match (key, value) {
-            ("data", value @ Value::Object(_)) => data = value,
-            ("errors", Value::List(items)) => {
-                let items = items.iter().take(MAX_ERRORS_PER_ANSWER);
-                errors = items.map(|item| error(service, item)).collect();
-            }
-            _ => {}
-        }
-    }
-    (data != Value::Null || !errors.is_empty()).then_some(SubgraphAnswer { data, errors })
+fn answer(service: &str, read: &Read<'_>) -> Option<SubgraphAnswer> {
+    let data = match read.data {
+        Some(Value::Object(data)) => Some(data),
+        _ => None,
+    };
+    // Anything but a list is no errors.
+    let errors: Vec<&RawValue> =
+        read.errors.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let errors = errors.iter().take(MAX_ERRORS_PER_ANSWER);
+    let errors: Vec<_> = errors.map(|text| error(service, text)).collect();
+    (data.is_some() || !errors.is_empty()).then_some(SubgraphAnswer { data, errors })
 }
 
-fn error(service: &str, value: &Value<'_>) -> GraphQLError {
-    let message = value.field("message").map(Value::to_json);
-    let extensions = match value.field("extensions").map(Value::to_json) {
-        Some(serde_json::Value::Object(map)) => map,
-        _ => Map::new(),
-    };
+fn error(service: &str, text: &RawValue) -> GraphQLError {
+    // One that is nested too deeply is as good as none.
+    let mut fields: Map<String, Json> = serde_json::from_str(text.get()).unwrap_or_default();
     let mut error = GraphQLError {
-        message: match message {
-            Some(serde_json::Value::String(message)) => message,
+        message: match fields.remove("message") {
+            Some(Json::String(message)) => message,
             _ => "The subgraph gave no reason.".to_owned(),
         },
         locations: Vec::new(),
-        path: value.field("path").and_then(path),
-        extensions,
+        path: fields.remove("path").and_then(path),
+        extensions: match fields.remove("extensions") {
+            Some(Json::Object(map)) => map,
+            _ => Map::new(),
+        },
     };
     let code = error.extensions.entry("code");
     code.or_insert_with(|| code::INTERNAL_SERVER_ERROR.into());
     error.of_service(service)
 }
 
-fn path(value: &Value<'_>) -> Option<Vec<PathSegment>> {
-    let serde_json::Value::Array(segments) = value.to_json() else {
+fn path(value: Json) -> Option<Vec<PathSegment>> {
+    let Json::Array(segments) = value else {
         return None;
     };
     let segments = segments.into_iter().map(|segment| match segment {
-        serde_json::Value::String(key) => Some(PathSegment::Key(key)),
+        Json::String(key) => Some(PathSegment::Key(key)),
         segment => {
             let index = segment.as_u64()?;
             Some(PathSegment::Index(usize::try_from(index).ok()?))

@@ -1,68 +1,86 @@
-//! Putting answers together. Everything moves; only an entity that belongs in
-//! several places is copied (slices, never text).
+//! Putting answers together. Values are small and move by copying; only what one
+//! answer brings to several places is copied whole (slices, never text).
 //!
 //! Two rules that positions (see `position.rs`) rely on: fields are only ever
 //! appended to an object, and a list never changes its length once it is there.
 
-use std::collections::HashSet;
+use super::{
+    key::Key,
+    value::{Object, Tree, Value},
+};
+use crate::name::Names;
 
-use super::value::{Fields, Value, slot};
-
-/// Names of abstract types: an `@interfaceObject` subgraph answers with the
-/// interface's name, which must not hide the concrete one.
-pub(crate) type AbstractNames = HashSet<Box<str>>;
-
-/// Merges one answer into another at the same position.
-pub(crate) fn merge<'a>(target: &mut Value<'a>, source: Value<'a>, names: &AbstractNames) {
-    match (target, source) {
-        (_, Value::Null) => {}
-        (Value::Object(target), Value::Object(source)) => merge_fields(target, source, names),
-        (Value::List(target), Value::List(source)) => {
-            if target.len() == source.len() {
-                for (target, source) in target.iter_mut().zip(source) {
-                    merge(target, source, names);
+impl<'a> Tree<'a> {
+    /// Merges an object's fields into another. `abstract_names`: an `@interfaceObject`
+    /// subgraph answers with the interface's name, which must not hide the concrete one.
+    pub(crate) fn merge(&mut self, target: Object, source: Object, abstract_names: &Names) {
+        let mark = self.fresh.len();
+        for index in self.range(source) {
+            let (key, value) = self.fields[index];
+            match self.slot(target, key) {
+                None => self.fresh.push((key, value)),
+                Some(slot) if key == Key::TYPENAME => {
+                    if value != self.fields[slot].1 && is_concrete(value, abstract_names) {
+                        self.fields[slot].1 = value;
+                    }
+                }
+                Some(slot) => {
+                    self.fields[slot].1 = self.merged(self.fields[slot].1, value, abstract_names);
                 }
             }
         }
-        // Something is there already: a differently shaped answer to the same
-        // field would move what others point at.
-        (Value::Object(_) | Value::List(_), _) => {}
-        (target, source) => *target = source,
+        self.append(target, mark);
+    }
+
+    /// What two answers for the same position are together.
+    fn merged(&mut self, there: Value<'a>, new: Value<'a>, abstract_names: &Names) -> Value<'a> {
+        match (there, new) {
+            (_, Value::Null) => there,
+            (Value::Object(target), Value::Object(source)) => {
+                self.merge(target, source, abstract_names);
+                there
+            }
+            (Value::List(target), Value::List(source)) if target.len() == source.len() => {
+                for (target, source) in target.range().zip(source.range()) {
+                    let (item, new) = (self.items[target], self.items[source]);
+                    self.items[target] = self.merged(item, new, abstract_names);
+                }
+                there
+            }
+            // A differently shaped answer to the same field would move what others
+            // point at.
+            (Value::Object(_) | Value::List(_), _) => there,
+            _ => new,
+        }
     }
 }
 
-/// Merges the fields of one object into another.
-pub(crate) fn merge_fields<'a>(target: &mut Fields<'a>, source: Fields<'a>, names: &AbstractNames) {
-    if target.is_empty() {
-        *target = source;
-        return;
-    }
-    target.reserve(source.len());
-    for (key, value) in source {
-        match slot(target, key) {
-            Some(slot) if key == "__typename" => {
-                let is_abstract = value.plain_str().is_some_and(|name| names.contains(name));
-                if !is_abstract && value != Value::Null {
-                    target[slot].1 = value;
-                }
-            }
-            Some(slot) => merge(&mut target[slot].1, value, names),
-            None => target.push((key, value)),
-        }
-    }
+fn is_concrete(typename: Value<'_>, abstract_names: &Names) -> bool {
+    let is_abstract = typename.plain_str().is_some_and(|name| abstract_names.contains(name));
+    !is_abstract && typename != Value::Null
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{
+            read::read,
+            value::tests::{keys_of, spell},
+        },
+        *,
+    };
 
     fn merged(target: &str, source: &str) -> String {
-        let names = HashSet::from(["Media".into()]);
-        let mut value = Value::parse(target.as_bytes()).unwrap();
-        merge(&mut value, Value::parse(source.as_bytes()).unwrap(), &names);
-        let mut out = Vec::new();
-        value.write(&mut out);
-        String::from_utf8(out).unwrap()
+        let names = Names::from_iter(["Media".into()]);
+        let keys = keys_of(&format!("{target}{source}"));
+        let mut tree = Tree::new();
+        for text in [target, source] {
+            let Ok(Value::Object(object)) = read(&mut tree, &keys, text.as_bytes()) else {
+                unreachable!()
+            };
+            tree.merge(Tree::ROOT, object, &names);
+        }
+        spell(&tree, &keys, Value::Object(Tree::ROOT))
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! | `prepare` | document → plan and projection, cached |
 //! | `plan` | the planner's tree as steps that wait for each other |
 //! | `run` | takes the steps, concurrently where it may, in one task |
-//! | `value`, `arena`, `merge`, `position` | answers as borrowed trees |
+//! | `value`, `arena`, `key`, `read`, `merge` | answers as one borrowed tree |
+//! | `position` | places in it |
 //! | `representation`, `rewrite` | entities into requests, answers into the tree |
 
 mod alias;
@@ -13,11 +14,13 @@ mod answer;
 mod arena;
 mod condition;
 mod introspection;
+mod key;
 mod merge;
 mod place;
 mod plan;
 mod position;
 mod prepare;
+mod read;
 mod representation;
 mod rewrite;
 mod run;
@@ -29,7 +32,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use platform::{identity::Identity, signature::Keys, subgraph::Transport, telemetry::TraceContext};
+use platform::{identity::Identity, signature, subgraph::Transport, telemetry::TraceContext};
 use tokio::time::Instant;
 
 pub use prepare::{Operation, Prepared};
@@ -38,8 +41,9 @@ pub use variable::Variables;
 
 pub(crate) use alias::Aliases;
 pub(crate) use condition::{All, Condition, FlagValues, Flags};
+pub(crate) use key::{Key, Keys};
 pub(crate) use prepare::PlanCache;
-pub(crate) use value::{Value, write_string};
+pub(crate) use value::{Object, Tree, Value, write_string};
 
 use crate::{
     authorization::{Grant, Unauthorized},
@@ -105,7 +109,7 @@ pub(crate) struct Service {
 pub struct Engine {
     supergraph: Supergraph,
     services: HashMap<Arc<str>, Service>,
-    keys: Option<Keys>,
+    keys: Option<signature::Keys>,
     introspection: bool,
     limits: Limits,
     rollout: Rollout,
@@ -136,7 +140,7 @@ impl Engine {
     pub(crate) fn new(
         supergraph: Supergraph,
         services: HashMap<Arc<str>, Service>,
-        keys: Option<Keys>,
+        keys: Option<signature::Keys>,
         introspection: bool,
         limits: limit::Config,
         plan_cache_entries: usize,

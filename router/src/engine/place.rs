@@ -4,7 +4,11 @@
 //! inside. Some (async-graphql) leave the number out; then the entities that
 //! came back without the field in question are those that it can be about.
 
-use super::{plan::Fetch, value::Value};
+use super::{
+    key::{Key, Keys},
+    plan::Fetch,
+    value::{List, Tree, Value},
+};
 use crate::error::PathSegment;
 
 /// What a path of an entity fetch points at.
@@ -21,19 +25,27 @@ pub(super) struct Place {
 /// Finds the place of each error; None where it cannot be told.
 pub(super) fn locate<'p>(
     fetch: &Fetch,
-    data: &Value<'_>,
+    (tree, keys): (&Tree<'_>, &Keys),
+    data: Option<Value<'_>>,
     paths: impl Iterator<Item = &'p [PathSegment]>,
 ) -> Vec<Option<Place>> {
     let paths: Vec<_> = paths.collect();
-    let mut places: Vec<_> = paths.iter().map(|path| numbered(fetch, path)).collect();
+    let mut places: Vec<_> = paths.iter().map(|path| numbered(fetch, keys, path)).collect();
     for (index, path) in paths.iter().enumerate() {
         if places[index].is_some() {
             continue;
         }
-        let Some((entities, rest)) = unnumbered(fetch, path) else {
+        let Some((entities, rest)) = unnumbered(fetch, keys, path) else {
             continue;
         };
-        let candidates = without(data, &fetch.entities[entities].alias, rest);
+        let answers = match data {
+            Some(Value::Object(data)) => tree.get(data, fetch.entities[entities].alias),
+            _ => None,
+        };
+        let candidates = match answers {
+            Some(Value::List(answers)) => without(tree, answers, keys.find(rest)),
+            _ => Vec::new(),
+        };
         let mut alike = (0..paths.len()).filter(|other| paths[*other] == *path);
         let nth = alike.position(|other| other == index);
         let count = paths.iter().filter(|other| *other == path).count();
@@ -47,34 +59,37 @@ pub(super) fn locate<'p>(
     places
 }
 
-fn numbered(fetch: &Fetch, path: &[PathSegment]) -> Option<Place> {
+fn numbered(fetch: &Fetch, keys: &Keys, path: &[PathSegment]) -> Option<Place> {
     match path {
         [PathSegment::Key(alias), PathSegment::Index(index), ..] => {
-            Some(Place { entities: entities_of(fetch, alias)?, index: *index, skip: 2 })
+            Some(Place { entities: entities_of(fetch, keys, alias)?, index: *index, skip: 2 })
         }
         _ => None,
     }
 }
 
-fn unnumbered<'p>(fetch: &Fetch, path: &'p [PathSegment]) -> Option<(usize, &'p str)> {
+fn unnumbered<'p>(fetch: &Fetch, keys: &Keys, path: &'p [PathSegment]) -> Option<(usize, &'p str)> {
     match path {
         [PathSegment::Key(alias), PathSegment::Key(field), ..] => {
-            Some((entities_of(fetch, alias)?, field))
+            Some((entities_of(fetch, keys, alias)?, field))
         }
         _ => None,
     }
 }
 
-fn entities_of(fetch: &Fetch, alias: &str) -> Option<usize> {
-    fetch.entities.iter().position(|entities| *entities.alias == *alias)
+fn entities_of(fetch: &Fetch, keys: &Keys, alias: &str) -> Option<usize> {
+    let alias = keys.find(alias)?;
+    fetch.entities.iter().position(|entities| entities.alias == alias)
 }
 
 /// Entities that are null, or lack the field.
-fn without(data: &Value<'_>, alias: &str, field: &str) -> Vec<usize> {
-    let Some(Value::List(answers)) = data.field(alias) else {
-        return Vec::new();
+fn without(tree: &Tree<'_>, answers: List, field: Option<Key>) -> Vec<usize> {
+    let lacks = |answer: &Value<'_>| match (answer, field) {
+        (Value::Object(object), Some(field)) => {
+            matches!(tree.get(*object, field), None | Some(Value::Null))
+        }
+        _ => true,
     };
-    let lacks = |answer: &Value<'_>| matches!(answer.field(field), None | Some(Value::Null));
-    let found = answers.iter().enumerate().filter(|(_, answer)| lacks(answer));
+    let found = tree.items(answers).iter().enumerate().filter(|(_, answer)| lacks(answer));
     found.map(|(index, _)| index).collect()
 }

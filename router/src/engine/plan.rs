@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     condition::{All, Condition, Flags},
+    key::{Key, Keys},
     position::{Segment, TypeSet},
     representation::{Collection, Requirement, TypenameOverride, mark_displaced},
     rewrite::Renamer,
@@ -59,7 +60,7 @@ pub(crate) struct Fetch {
 #[derive(Debug)]
 pub(crate) struct Entities {
     /// Its response key.
-    pub(crate) alias: Box<str>,
+    pub(crate) alias: Key,
     pub(crate) variable: Box<str>,
     pub(crate) collection: Collection,
     pub(crate) renames: Vec<Renamer>,
@@ -80,39 +81,40 @@ pub(crate) fn compile(
     planner: &Planner,
     nodes: &[PlanNode],
     flags: &mut Flags,
+    keys: &mut Keys,
 ) -> Result<Plan, Unsupported> {
-    let mut compiler = Compiler { planner, flags, plan: Plan::default() };
+    let mut compiler = Compiler { planner, flags, keys, plan: Plan::default() };
     let mut after = Vec::new();
     for node in nodes {
         after = compiler.node(node, after, &Vec::new())?;
     }
-    let mut plan = compiler.plan;
+    let Compiler { mut plan, keys, .. } = compiler;
     for step in 0..plan.steps.len() {
         for earlier in plan.steps[step].after.clone() {
             plan.steps[earlier].before.push(step);
         }
     }
-    mark_renamed(&mut plan);
+    mark_renamed(&mut plan, keys);
     Ok(plan)
 }
 
 /// Where an answer's key is renamed, the name may have belonged to another field.
-fn mark_renamed(plan: &mut Plan) {
-    let names: HashSet<Box<str>> = plan
+fn mark_renamed(plan: &mut Plan, keys: &mut Keys) {
+    let names: HashSet<Key> = plan
         .steps
         .iter()
         .flat_map(|step| {
             let entities = step.fetch.entities.iter().flat_map(|it| &it.renames);
             step.fetch.renames.iter().chain(entities)
         })
-        .map(|renamer| renamer.to().into())
+        .map(Renamer::to)
         .collect();
     if names.is_empty() {
         return;
     }
     for step in &mut plan.steps {
         for entities in &mut step.fetch.entities {
-            mark_displaced(&mut entities.collection.requires, &names);
+            mark_displaced(&mut entities.collection.requires, &names, keys);
         }
     }
 }
@@ -120,6 +122,7 @@ fn mark_renamed(plan: &mut Plan) {
 struct Compiler<'p> {
     planner: &'p Planner,
     flags: &'p mut Flags,
+    keys: &'p mut Keys,
     plan: Plan,
 }
 
@@ -217,14 +220,14 @@ impl Compiler<'_> {
         Condition::any(places)
     }
 
-    fn fetch(&self, node: &FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
+    fn fetch(&mut self, node: &FetchNode, path: Option<&FlattenNodePath>) -> Fetch {
         let renames = self.renames(node.output_rewrites.as_deref());
         let mut fetch = self.request(&node.service_name, &node.operation);
         match (&node.requires, path) {
             (Some(requires), path) => {
                 let paths = vec![path.map(|path| self.path(path)).unwrap_or_default()];
                 fetch.entities.push(Entities {
-                    alias: "_entities".into(),
+                    alias: self.keys.number("_entities"),
                     variable: "representations".into(),
                     collection: Collection {
                         paths,
@@ -240,7 +243,7 @@ impl Compiler<'_> {
         fetch
     }
 
-    fn batch(&self, node: &BatchFetchNode) -> Fetch {
+    fn batch(&mut self, node: &BatchFetchNode) -> Fetch {
         let mut fetch = self.request(&node.service_name, &node.operation);
         let aliases = node.entity_batch.aliases.iter();
         fetch.entities = aliases.map(|alias| self.alias(alias)).collect();
@@ -248,9 +251,9 @@ impl Compiler<'_> {
         fetch
     }
 
-    fn alias(&self, alias: &EntityBatchAlias) -> Entities {
+    fn alias(&mut self, alias: &EntityBatchAlias) -> Entities {
         Entities {
-            alias: alias.alias.as_str().into(),
+            alias: self.keys.number(&alias.alias),
             variable: alias.representations_variable_name.as_str().into(),
             collection: Collection {
                 paths: alias.merge_paths.iter().map(|path| self.path(path)).collect(),
@@ -261,11 +264,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn request(&self, service: &str, operation: &SubgraphFetchOperation) -> Fetch {
+    fn request(&mut self, service: &str, operation: &SubgraphFetchOperation) -> Fetch {
         let mut prefix = b"{\"query\":".to_vec();
         write_string(&mut prefix, &operation.document_str);
         prefix.extend_from_slice(b",\"variables\":{");
+        let fragments = &operation.document.fragments;
         let operation = &operation.document.operation;
+        for set in fragments.iter().map(|it| &it.selection_set).chain([&operation.selection_set]) {
+            number_keys(set, self.keys);
+        }
         let declared = operation.variable_definitions.iter().flatten();
         Fetch {
             service: service.into(),
@@ -286,29 +293,33 @@ impl Compiler<'_> {
         TypeSet(names.flat_map(|name| self.types(name).0).collect())
     }
 
-    fn path(&self, path: &FlattenNodePath) -> Vec<Segment> {
+    fn path(&mut self, path: &FlattenNodePath) -> Vec<Segment> {
         let segments = path.as_slice().iter();
         segments
             .map(|segment| match segment {
-                FlattenNodePathSegment::Field(key) => Segment::Field(key.as_str().into()),
+                FlattenNodePathSegment::Field(key) => Segment::Field(self.keys.number(key)),
                 FlattenNodePathSegment::List => Segment::List,
                 FlattenNodePathSegment::TypeCondition(names) => Segment::Type(self.types_of(names)),
             })
             .collect()
     }
 
-    fn requires(&self, selections: &SelectionSet) -> Vec<Requirement> {
+    fn requires(&mut self, selections: &SelectionSet) -> Vec<Requirement> {
         let items = selections.items.iter();
         items
             .filter_map(|item| match item {
                 // A patched field is named by its alias in the tree, and its
                 // alias is the subgraph's name for it.
-                SelectionItem::Field(field) => Some(Requirement::Field {
-                    from: field.name.as_str().into(),
-                    hidden: None,
-                    name: field.selection_identifier().into(),
-                    inner: self.requires(&field.selections),
-                }),
+                SelectionItem::Field(field) => {
+                    let name = self.keys.number(field.selection_identifier());
+                    Some(Requirement::Field {
+                        from: self.keys.number(&field.name),
+                        hidden: None,
+                        name,
+                        token: self.keys.token(name).into(),
+                        inner: self.requires(&field.selections),
+                    })
+                }
                 SelectionItem::InlineFragment(fragment) => Some(Requirement::Fragment {
                     types: self.types(&fragment.type_condition),
                     inner: self.requires(&fragment.selections),
@@ -338,18 +349,19 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn renames(&self, rewrites: Option<&[FetchRewrite]>) -> Vec<Renamer> {
+    fn renames(&mut self, rewrites: Option<&[FetchRewrite]>) -> Vec<Renamer> {
         let rewrites = rewrites.into_iter().flatten();
         rewrites
             .filter_map(|rewrite| match rewrite {
                 FetchRewrite::KeyRenamer(renamer) => {
                     let path = renamer.path.iter().map(|segment| match segment {
-                        FetchNodePathSegment::Key(key) => Segment::Field(key.as_str().into()),
+                        FetchNodePathSegment::Key(key) => Segment::Field(self.keys.number(key)),
                         FetchNodePathSegment::TypenameEquals(names) => {
                             Segment::Type(self.types_of(names))
                         }
                     });
-                    Renamer::new(path.collect(), &renamer.rename_key_to)
+                    let path = path.collect();
+                    Renamer::new(path, &renamer.rename_key_to, self.keys)
                 }
                 FetchRewrite::ValueSetter(_) => None,
             })
@@ -359,14 +371,14 @@ impl Compiler<'_> {
 
 impl Fetch {
     /// Gives the planner's own aliases in an error's path the client's names.
-    pub(crate) fn name_back(&self, path: &mut [PathSegment]) {
+    pub(crate) fn name_back(&self, path: &mut [PathSegment], keys: &Keys) {
         let entities = self.entities.iter().flat_map(|it| &it.renames);
         for renamer in self.renames.iter().chain(entities) {
             for segment in path.iter_mut() {
                 if let PathSegment::Key(key) = segment
-                    && key == renamer.from()
+                    && key == keys.name(renamer.from())
                 {
-                    renamer.to().clone_into(key);
+                    keys.name(renamer.to()).clone_into(key);
                 }
             }
         }
@@ -376,6 +388,20 @@ impl Fetch {
     fn forget_representations(&mut self) {
         let entities = &self.entities;
         self.variables.retain(|name| !entities.iter().any(|entry| entry.variable == *name));
+    }
+}
+
+/// Numbers everything that a subgraph is asked for.
+fn number_keys(selections: &SelectionSet, keys: &mut Keys) {
+    for item in &selections.items {
+        match item {
+            SelectionItem::Field(field) => {
+                keys.number(field.selection_identifier());
+                number_keys(&field.selections, keys);
+            }
+            SelectionItem::InlineFragment(fragment) => number_keys(&fragment.selections, keys),
+            SelectionItem::FragmentSpread(_) => {}
+        }
     }
 }
 

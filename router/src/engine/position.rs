@@ -1,18 +1,19 @@
 //! Where in the tree the entities of a fetch are.
 //!
-//! A position is the list of slots that lead to it: cheap to remember while the
-//! request is under way, valid whatever other branches merge meanwhile (objects
-//! only grow at their end, lists keep their length), and enough to tell the
-//! client's path for an error.
+//! A position is an object's number, which leads to it at once, and the list of slots
+//! on the way, which stays valid whatever other branches merge meanwhile (objects only
+//! grow at their end, lists keep their length) and tells the client's path for an
+//! error.
 
-use std::collections::HashSet;
-
-use super::value::{Value, slot};
-use crate::error::PathSegment;
+use super::{
+    key::{Key, Keys},
+    value::{Object, Tree, Value},
+};
+use crate::{error::PathSegment, name::Names};
 
 /// A set of type names with abstract ones expanded to their members.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct TypeSet(pub(crate) HashSet<Box<str>>);
+pub(crate) struct TypeSet(pub(crate) Names);
 
 impl TypeSet {
     /// Whether an object of this type belongs. An object that does not say its
@@ -26,16 +27,17 @@ impl TypeSet {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Segment {
     /// Into a response key.
-    Field(Box<str>),
+    Field(Key),
     /// Into every item of a list.
     List,
     /// Only where the object is one of these types.
     Type(TypeSet),
 }
 
-/// Slots of many positions, back to back.
+/// Many positions; their slots stand back to back.
 #[derive(Debug, Default)]
 pub(crate) struct Positions {
+    objects: Vec<Object>,
     slots: Vec<u32>,
     ends: Vec<usize>,
 }
@@ -46,6 +48,11 @@ impl Positions {
         self.ends.len()
     }
 
+    /// The objects in their order.
+    pub(crate) fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
     fn slots(&self, index: usize) -> &[u32] {
         let start = match index {
             0 => 0,
@@ -54,63 +61,45 @@ impl Positions {
         &self.slots[start..self.ends[index]]
     }
 
-    fn push(&mut self, slots: &[u32]) {
+    fn push(&mut self, object: Object, slots: &[u32]) {
+        self.objects.push(object);
         self.slots.extend_from_slice(slots);
         self.ends.push(self.slots.len());
     }
 
     /// Takes the last position away again.
-    pub(crate) fn pop(&mut self) {
+    fn pop(&mut self) {
+        self.objects.pop();
         if self.ends.pop().is_some() {
             self.slots.truncate(self.ends.last().copied().unwrap_or(0));
         }
     }
 
-    /// The value at a position.
-    pub(crate) fn get_mut<'v, 'a>(
-        &self,
-        index: usize,
-        tree: &'v mut Value<'a>,
-    ) -> Option<&'v mut Value<'a>> {
-        let mut value = tree;
-        for slot in self.slots(index) {
-            let slot = *slot as usize;
-            value = match value {
-                Value::Object(fields) => &mut fields.get_mut(slot)?.1,
-                Value::List(items) => items.get_mut(slot)?,
-                _ => return None,
-            };
-        }
-        Some(value)
-    }
-
-    /// The client's path of a position.
-    pub(crate) fn path(&self, index: usize, tree: &Value<'_>) -> Vec<PathSegment> {
-        let mut value = tree;
+    /// The path of a position, in the tree's own keys.
+    pub(crate) fn path(&self, index: usize, tree: &Tree<'_>, keys: &Keys) -> Vec<PathSegment> {
+        let mut value = Value::Object(Tree::ROOT);
         let mut path = Vec::new();
         for slot in self.slots(index) {
             let slot = *slot as usize;
             value = match value {
-                Value::Object(fields) => {
-                    let Some((key, value)) = fields.get(slot) else {
-                        break;
-                    };
-                    path.push(PathSegment::Key((*key).to_owned()));
-                    value
+                Value::Object(object) => {
+                    let Some((key, value)) = tree.fields(object).get(slot) else { break };
+                    path.push(PathSegment::Key(keys.name(*key).to_owned()));
+                    *value
                 }
-                Value::List(items) => {
-                    let Some(value) = items.get(slot) else { break };
+                Value::List(list) => {
+                    let Some(value) = tree.items(list).get(slot) else { break };
                     path.push(PathSegment::Index(slot));
-                    value
+                    *value
                 }
-                _ => break,
+                Value::Null | Value::Leaf(_) => break,
             };
         }
         path
     }
 
     /// The longest path that all positions share.
-    pub(crate) fn common_path(&self, tree: &Value<'_>) -> Vec<PathSegment> {
+    pub(crate) fn common_path(&self, tree: &Tree<'_>, keys: &Keys) -> Vec<PathSegment> {
         let Some(last) = self.len().checked_sub(1) else {
             return Vec::new();
         };
@@ -119,60 +108,65 @@ impl Positions {
             let other = self.slots(index).iter();
             shared.min(first.iter().zip(other).take_while(|(a, b)| a == b).count())
         });
-        let mut path = self.path(0, tree);
+        let mut path = self.path(0, tree, keys);
         path.truncate(shared);
         path
     }
 }
 
-/// Calls `found` with every object at the path, its position being the last one
-/// in `positions` during the call. `found` answers whether to keep the position.
-pub(crate) fn find<'v, 'a>(
-    tree: &'v Value<'a>,
+/// Calls `found` with every object at the path, and keeps the positions of those for
+/// which it answers true.
+pub(crate) fn find(
+    tree: &Tree<'_>,
     path: &[Segment],
     positions: &mut Positions,
-    found: &mut impl FnMut(&'v [(&'a str, Value<'a>)]) -> bool,
+    found: &mut impl FnMut(Object) -> bool,
 ) {
-    walk(tree, path, &mut Vec::with_capacity(8), positions, found);
+    let mut slots = Vec::with_capacity(8);
+    walk(tree, Value::Object(Tree::ROOT), path, &mut slots, positions, found);
 }
 
-fn walk<'v, 'a>(
-    value: &'v Value<'a>,
+fn walk(
+    tree: &Tree<'_>,
+    value: Value<'_>,
     path: &[Segment],
     slots: &mut Vec<u32>,
     positions: &mut Positions,
-    found: &mut impl FnMut(&'v [(&'a str, Value<'a>)]) -> bool,
+    found: &mut impl FnMut(Object) -> bool,
 ) {
     match value {
-        Value::List(items) => {
+        Value::List(list) => {
             let rest = match path.first() {
                 Some(Segment::List) => &path[1..],
                 // Lists are stepped into even where the path does not name them.
                 _ => path,
             };
-            for (index, item) in (0u32..).zip(items) {
+            for (index, item) in (0u32..).zip(tree.items(list)) {
                 slots.push(index);
-                walk(item, rest, slots, positions, found);
+                walk(tree, *item, rest, slots, positions, found);
                 slots.pop();
             }
         }
-        Value::Object(fields) => match path.split_first() {
+        Value::Object(object) => match path.split_first() {
             None => {
-                positions.push(slots);
-                if !found(fields) {
+                positions.push(object, slots);
+                if !found(object) {
                     positions.pop();
                 }
             }
             Some((Segment::Field(key), rest)) => {
-                if let Some(slot) = slot(fields, key) {
-                    slots.push(u32::try_from(slot).unwrap_or(u32::MAX));
-                    walk(&fields[slot].1, rest, slots, positions, found);
-                    slots.pop();
-                }
+                let fields = (0u32..).zip(tree.fields(object));
+                let Some((slot, (_, value))) = fields.into_iter().find(|(_, it)| it.0 == *key)
+                else {
+                    return;
+                };
+                slots.push(slot);
+                walk(tree, *value, rest, slots, positions, found);
+                slots.pop();
             }
             Some((Segment::Type(types), rest)) => {
-                if types.contains(typename(fields)) {
-                    walk(value, rest, slots, positions, found);
+                if types.contains(tree.typename(object)) {
+                    walk(tree, value, rest, slots, positions, found);
                 }
             }
             Some((Segment::List, _)) => {}
@@ -181,32 +175,37 @@ fn walk<'v, 'a>(
     }
 }
 
-/// The type that an object says it is.
-pub(crate) fn typename<'a>(fields: &[(&'a str, Value<'a>)]) -> Option<&'a str> {
-    super::value::field(fields, "__typename").and_then(Value::plain_str)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{read::read, value::tests::keys_of},
+        *,
+    };
 
     #[test]
     fn finds_objects_through_lists_and_types_and_tells_their_paths() {
         let text = r#"{"x":1,"a":[{"b":{"__typename":"T","n":0}},null,{"b":{"__typename":"U"}},{"b":{"__typename":"T","n":3}}]}"#;
-        let mut tree = Value::parse(text.as_bytes()).unwrap();
+        let keys = keys_of(text);
+        let key = |name| keys.find(name).unwrap();
+        let mut tree = Tree::new();
+        let Ok(Value::Object(root)) = read(&mut tree, &keys, text.as_bytes()) else {
+            unreachable!()
+        };
+        tree.merge(Tree::ROOT, root, &Names::default());
         let path = [
-            Segment::Field("a".into()),
+            Segment::Field(key("a")),
             Segment::List,
-            Segment::Field("b".into()),
-            Segment::Type(TypeSet(HashSet::from(["T".into()]))),
+            Segment::Field(key("b")),
+            Segment::Type(TypeSet(Names::from_iter(["T".into()]))),
         ];
         let mut positions = Positions::default();
         find(&tree, &path, &mut positions, &mut |_| true);
         assert_eq!(positions.len(), 2);
-        let key = |text: &str| PathSegment::Key(text.to_owned());
-        assert_eq!(positions.path(1, &tree), [key("a"), PathSegment::Index(3), key("b")]);
-        assert_eq!(positions.common_path(&tree), [key("a")]);
-        let found = positions.get_mut(1, &mut tree).unwrap();
-        assert_eq!(found.field("n"), Some(&Value::Leaf("3")));
+        let name = |text: &str| PathSegment::Key(text.to_owned());
+        let path = [name("a"), PathSegment::Index(3), name("b")];
+        assert_eq!(positions.path(1, &tree, &keys), path);
+        assert_eq!(positions.common_path(&tree, &keys), [name("a")]);
+        let found = positions.objects()[1];
+        assert_eq!(tree.get(found, key("n")), Some(Value::Leaf("3")));
     }
 }

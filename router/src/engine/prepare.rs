@@ -1,8 +1,11 @@
 //! From a document to something that can be executed, once per document.
 
 use std::{
-    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
-    sync::Arc,
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use graphql_tools::static_graphql::query as ast;
@@ -11,6 +14,7 @@ use quick_cache::sync::Cache;
 use super::{
     Aliases,
     condition::Flags,
+    key::Keys,
     plan::{self, Plan},
     subscription::{self, SubscriptionPlan},
     variable::{Declaration, Variables},
@@ -19,6 +23,7 @@ use crate::{
     authorization::{self, Grant, Unauthorized},
     error::{GraphQLError, code},
     limit::{Cost, Limits},
+    name::Hasher,
     planner::{PlanError, Planner, SelectionItem, SelectionSet, Variant},
     projection::{self, Projection},
     supergraph::Supergraph,
@@ -26,6 +31,11 @@ use crate::{
 
 /// Longest document that is prepared, in bytes.
 pub(super) const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// Room for an operation's first response, in bytes.
+const RESPONSE_START_BYTES: usize = 4 * 1024;
+/// Most room that a response begins with, in bytes.
+const RESPONSE_START_MAX_BYTES: usize = 1024 * 1024;
 
 /// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +74,11 @@ pub struct Prepared {
     pub(super) plan: Plan,
     pub(super) projection: Projection,
     pub(super) flags: Flags,
+    pub(super) keys: Keys,
     pub(super) aliases: Aliases,
     pub(super) declarations: Vec<Declaration>,
+    /// How long the last response was, in bytes.
+    size: AtomicUsize,
 }
 
 impl Prepared {
@@ -88,6 +101,17 @@ impl Prepared {
     /// How many objects the operation may ask for with these variables.
     pub fn cost(&self, variables: &Variables) -> u64 {
         self.cost.of(variables)
+    }
+
+    /// Room for a response: what the last one took and a little more, in bytes.
+    pub(super) fn room(&self) -> usize {
+        let last = self.size.load(Ordering::Relaxed);
+        (last + last / 8).min(RESPONSE_START_MAX_BYTES)
+    }
+
+    /// Notes how long a response was, in bytes.
+    pub(super) fn took(&self, size: usize) {
+        self.size.store(size, Ordering::Relaxed);
     }
 
     /// What feeds a subscription; None for queries and mutations.
@@ -128,6 +152,7 @@ impl Prepared {
             return Err(vec![GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, message)]);
         }
         let mut flags = Flags::default();
+        let mut keys = Keys::default();
         let schema = &supergraph.schema;
         let operation = (root_type, chosen.variables, chosen.selections);
         let cost = limits.cost(schema, &document, operation).map_err(|error| vec![error])?;
@@ -143,13 +168,13 @@ impl Prepared {
             &document,
             selections,
             root_type,
-            &mut flags,
+            (&mut flags, &mut keys),
             (&aliases, &denied),
         );
-        let plan = plan_steps(planner, &planned, &chosen, &variant, &mut flags)
+        let plan = plan_steps(planner, &planned, &chosen, &variant, (&mut flags, &mut keys))
             .map_err(|error| vec![error])?;
         let subscription = match &plan.subscription {
-            Some(fetch) => Some(subscription::plan(fetch).ok_or_else(unplannable)?),
+            Some(fetch) => Some(subscription::plan(fetch, &mut keys).ok_or_else(unplannable)?),
             None if chosen.operation == Operation::Subscription => return Err(unplannable()),
             None => None,
         };
@@ -166,8 +191,10 @@ impl Prepared {
             plan,
             projection,
             flags,
+            keys,
             aliases,
             declarations: chosen.variables.iter().map(Declaration::new).collect(),
+            size: AtomicUsize::new(RESPONSE_START_BYTES),
         })
     }
 
@@ -180,13 +207,13 @@ impl Prepared {
 pub(crate) struct PlanCache {
     // Keyed by a process-private hash, so that nobody can prepare collisions.
     cache: Cache<u64, Arc<Prepared>>,
-    hasher: RandomState,
+    hasher: Hasher,
 }
 
 impl PlanCache {
     /// A cache of that many entries.
     pub(crate) fn new(entries: usize) -> Self {
-        Self { cache: Cache::new(entries), hasher: RandomState::new() }
+        Self { cache: Cache::new(entries), hasher: Hasher::default() }
     }
 
     /// The cached operation, or the one that `prepare` makes.
@@ -318,7 +345,7 @@ fn plan_steps(
     document: &ast::Document,
     chosen: &Chosen<'_>,
     variant: &Variant,
-    flags: &mut Flags,
+    (flags, keys): (&mut Flags, &mut Keys),
 ) -> Result<Plan, GraphQLError> {
     let internal = |error: PlanError| {
         tracing::error!(%error, "an operation could not be planned");
@@ -327,7 +354,7 @@ fn plan_steps(
     let mut operation = planner.normalise(document, chosen.name).map_err(internal)?;
     drop_root_typename(&mut operation.selection_set);
     let nodes = planner.plan_in_parts(&operation, variant).map_err(internal)?;
-    plan::compile(planner, &nodes, flags)
+    plan::compile(planner, &nodes, flags, keys)
         .map_err(|error| GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, error.to_string()))
 }
 

@@ -2,27 +2,31 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     ops::Range,
 };
 
 use super::{
-    position::{Positions, Segment, TypeSet, find, typename},
+    key::{Key, Keys},
+    position::{Positions, Segment, TypeSet, find},
     rewrite::hidden_key,
-    value::{Fields, Value, field, write_string},
+    value::{Object, Tree, Value, write_string},
 };
+use crate::name::Hasher;
 
 /// What a subgraph needs to know of an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Requirement {
     /// A field of the tree, written under the subgraph's own name.
     Field {
-        /// Key in the tree.
-        from: Box<str>,
-        /// Key in the tree where an alias of the client's displaced the field.
-        hidden: Option<Box<str>>,
-        /// Key in the representation.
-        name: Box<str>,
+        /// Where it is in the tree.
+        from: Key,
+        /// Where it is where an alias of the client's displaced the field.
+        hidden: Option<Key>,
+        /// Its name in the representation; the tree may have it there, too.
+        name: Key,
+        /// The same as it is written: `"name":`.
+        token: Box<str>,
         /// What is needed of an object; empty for a leaf.
         inner: Vec<Requirement>,
     },
@@ -36,13 +40,13 @@ pub(crate) enum Requirement {
 }
 
 /// Tells requirements that fields of these names may be found displaced.
-pub(crate) fn mark_displaced(requires: &mut [Requirement], names: &HashSet<Box<str>>) {
+pub(crate) fn mark_displaced(requires: &mut [Requirement], names: &HashSet<Key>, keys: &mut Keys) {
     for requirement in requires {
         match requirement {
-            Requirement::Fragment { inner, .. } => mark_displaced(inner, names),
+            Requirement::Fragment { inner, .. } => mark_displaced(inner, names, keys),
             Requirement::Field { from, hidden, inner, .. } => {
-                *hidden = names.contains(from).then(|| hidden_key(from));
-                mark_displaced(inner, names);
+                *hidden = names.contains(from).then(|| hidden_key(*from, keys));
+                mark_displaced(inner, names, keys);
             }
         }
     }
@@ -89,9 +93,10 @@ impl Collected {
 impl Collection {
     /// Writes the representation of every entity at the paths, equal ones once,
     /// in the order in which they are met.
-    pub(crate) fn collect(&self, tree: &Value<'_>) -> Collected {
+    pub(crate) fn collect(&self, tree: &Tree<'_>) -> Collected {
         let mut collected = Collected::default();
         let mut seen = Seen::default();
+        let mut written = Vec::new();
         let Collected { json, len, positions, indices } = &mut collected;
         json.push(b'[');
         for path in &self.paths {
@@ -101,7 +106,7 @@ impl Collection {
                     json.push(b',');
                 }
                 let start = json.len();
-                if !self.write(entity, json) {
+                if !self.write(tree, entity, json, &mut written) {
                     json.truncate(before);
                     return false;
                 }
@@ -125,56 +130,67 @@ impl Collection {
     /// Writes one representation. False where the entity lacks what identifies it,
     /// or where something that is required was not fetched: then it failed, or a
     /// condition left it out and nothing that needs it is wanted.
-    fn write(&self, entity: &[(&str, Value<'_>)], out: &mut Vec<u8>) -> bool {
-        let type_of = typename(entity);
-        let sent = self
-            .overrides
-            .iter()
-            .find(|entry| entry.types.contains(type_of))
-            .map(|entry| &*entry.name);
-        let mut writer =
-            Writer { out, written: Vec::with_capacity(8), typename: sent, has_key: false };
-        writer.out.push(b'{');
+    fn write(
+        &self,
+        tree: &Tree<'_>,
+        entity: Object,
+        out: &mut Vec<u8>,
+        written: &mut Vec<Key>,
+    ) -> bool {
+        let typename = match self.overrides.is_empty() {
+            true => None,
+            false => {
+                let type_of = tree.typename(entity);
+                let found = self.overrides.iter().find(|entry| entry.types.contains(type_of));
+                found.map(|entry| &*entry.name)
+            }
+        };
+        out.push(b'{');
+        written.clear();
+        let mut writer = Writer { tree, out, written, since: 0, typename, has_key: false };
         let complete = writer.fields(entity, &self.requires)
             && writer.has_key
-            && writer.written.contains(&"__typename");
+            && writer.written.contains(&Key::TYPENAME);
         out.push(b'}');
         complete
     }
 }
 
 /// Writes one object of a representation.
-struct Writer<'o, 'r> {
-    out: &'o mut Vec<u8>,
-    /// Names so far: fragments may ask for the same field again.
-    written: Vec<&'r str>,
-    typename: Option<&'r str>,
+struct Writer<'w, 't, 'a> {
+    tree: &'t Tree<'a>,
+    out: &'w mut Vec<u8>,
+    /// Names so far, of this object since `since`: fragments may ask for the same
+    /// field again.
+    written: &'w mut Vec<Key>,
+    since: usize,
+    typename: Option<&'w str>,
     /// Whether anything but the type is known.
     has_key: bool,
 }
 
-impl<'r> Writer<'_, 'r> {
+impl<'a> Writer<'_, '_, 'a> {
     /// False where a field is not there.
-    fn fields(&mut self, object: &[(&str, Value<'_>)], requires: &'r [Requirement]) -> bool {
+    fn fields(&mut self, object: Object, requires: &[Requirement]) -> bool {
         let mut complete = true;
         for requirement in requires {
             match requirement {
                 Requirement::Fragment { types, inner } => {
-                    let type_of = typename(object);
+                    let type_of = self.tree.typename(object);
                     if types.contains(type_of) {
                         // Without a type it may be about others.
                         complete &= self.fields(object, inner) || type_of.is_none();
                     }
                 }
-                Requirement::Field { from, hidden, name, inner } => {
-                    let displaced = hidden.as_ref().and_then(|key| field(object, key));
-                    let value =
-                        displaced.or_else(|| field(object, from)).or_else(|| field(object, name));
-                    let is_written = self.written.contains(&&**name);
-                    match value {
-                        Some(value) if !is_written => self.field(name, value, inner),
-                        None if !is_written => complete = false,
-                        _ => {}
+                Requirement::Field { from, hidden, name, token, inner } => {
+                    if self.written[self.since..].contains(name) {
+                        continue;
+                    }
+                    let displaced = hidden.and_then(|key| self.tree.get(object, key));
+                    let found = displaced.or_else(|| self.tree.get(object, *from));
+                    match found.or_else(|| self.tree.get(object, *name)) {
+                        Some(value) => self.field(*name, token, value, inner),
+                        None => complete = false,
                     }
                 }
             }
@@ -182,59 +198,66 @@ impl<'r> Writer<'_, 'r> {
         complete
     }
 
-    fn field(&mut self, name: &'r str, value: &Value<'_>, inner: &[Requirement]) {
-        if !self.written.is_empty() {
+    fn field(&mut self, name: Key, token: &str, value: Value<'a>, inner: &[Requirement]) {
+        if self.written.len() > self.since {
             self.out.push(b',');
         }
         self.written.push(name);
-        write_string(self.out, name);
-        self.out.push(b':');
+        self.out.extend_from_slice(token.as_bytes());
         match (name, self.typename) {
-            ("__typename", Some(typename)) => write_string(self.out, typename),
+            (Key::TYPENAME, Some(typename)) => write_string(self.out, typename),
             _ => {
-                self.has_key |= name != "__typename" && *value != Value::Null;
-                write_value(value, inner, self.out);
+                self.has_key |= name != Key::TYPENAME && value != Value::Null;
+                self.value(value, inner);
             }
         }
     }
-}
 
-fn write_value(value: &Value<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
-    match value {
-        Value::Object(fields) if !inner.is_empty() => write_object(fields, inner, out),
-        Value::List(items) if !inner.is_empty() => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
+    fn value(&mut self, value: Value<'a>, inner: &[Requirement]) {
+        match value {
+            Value::Object(object) if !inner.is_empty() => self.object(object, inner),
+            Value::List(list) if !inner.is_empty() => {
+                self.out.push(b'[');
+                for (index, item) in self.tree.items(list).iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b',');
+                    }
+                    self.value(*item, inner);
                 }
-                write_value(item, inner, out);
+                self.out.push(b']');
             }
-            out.push(b']');
+            value => self.tree.write(value, self.out),
         }
-        value => value.write(out),
     }
-}
 
-/// An object that lacks something is not known: null.
-fn write_object(fields: &Fields<'_>, inner: &[Requirement], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.push(b'{');
-    let complete = Writer { out, written: Vec::with_capacity(4), typename: None, has_key: false }
-        .fields(fields, inner);
-    if complete {
-        out.push(b'}');
-    } else {
-        out.truncate(start);
-        out.extend_from_slice(b"null");
+    /// An object that lacks something is not known: null.
+    fn object(&mut self, object: Object, inner: &[Requirement]) {
+        let (start, since) = (self.out.len(), self.written.len());
+        self.out.push(b'{');
+        let mut writer = Writer {
+            tree: self.tree,
+            out: self.out,
+            written: self.written,
+            since,
+            typename: None,
+            has_key: false,
+        };
+        let complete = writer.fields(object, inner);
+        self.written.truncate(since);
+        if complete {
+            self.out.push(b'}');
+        } else {
+            self.out.truncate(start);
+            self.out.extend_from_slice(b"null");
+        }
     }
 }
 
 /// Finds representations that were written before.
 #[derive(Default)]
 struct Seen {
-    hasher: RandomState,
-    by_hash: HashMap<u64, (Range<usize>, u32)>,
+    hasher: Hasher,
+    by_hash: HashMap<u64, (Range<usize>, u32), Hasher>,
 }
 
 impl Seen {
@@ -254,28 +277,41 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{read::read, value::tests::keys_of},
+        *,
+    };
+    use crate::name::Names;
 
-    fn leaf(name: &str) -> Requirement {
-        Requirement::Field { from: name.into(), hidden: None, name: name.into(), inner: vec![] }
-    }
-
-    fn users() -> Collection {
-        Collection {
-            paths: vec![vec![Segment::Field("users".into()), Segment::List]],
+    /// Representations of the users in a text.
+    fn collected(text: &str) -> Collected {
+        let mut keys = keys_of(text);
+        let mut leaf = |name: &str| {
+            let key = keys.number(name);
+            let token = keys.token(key).into();
+            Requirement::Field { from: key, hidden: None, name: key, token, inner: vec![] }
+        };
+        let inner = vec![leaf("__typename"), leaf("id")];
+        let users = Collection {
+            paths: vec![vec![Segment::Field(keys.number("users")), Segment::List]],
             requires: vec![Requirement::Fragment {
-                types: TypeSet(HashSet::from(["User".into()])),
-                inner: vec![leaf("__typename"), leaf("id")],
+                types: TypeSet(Names::from_iter(["User".into()])),
+                inner,
             }],
             overrides: vec![],
-        }
+        };
+        let mut tree = Tree::new();
+        let Ok(Value::Object(root)) = read(&mut tree, &keys, text.as_bytes()) else {
+            unreachable!()
+        };
+        tree.merge(Tree::ROOT, root, &Names::default());
+        users.collect(&tree)
     }
 
     #[test]
     fn equal_entities_are_sent_once_and_keep_their_order() {
         let text = r#"{"users":[{"__typename":"User","id":"b","x":1},null,{"__typename":"User","id":"a"},{"__typename":"User","id":"b"}]}"#;
-        let tree = Value::parse(text.as_bytes()).unwrap();
-        let collected = users().collect(&tree);
+        let collected = collected(text);
         assert_eq!(
             String::from_utf8(collected.json).unwrap(),
             r#"[{"__typename":"User","id":"b"},{"__typename":"User","id":"a"}]"#
@@ -286,8 +322,7 @@ mod tests {
     #[test]
     fn entities_without_key_or_of_another_type_are_left_out() {
         let text = r#"{"users":[{"__typename":"User"},{"__typename":"User","id":null},{"__typename":"Bot","id":"1"}]}"#;
-        let tree = Value::parse(text.as_bytes()).unwrap();
-        let collected = users().collect(&tree);
+        let collected = collected(text);
         assert_eq!((collected.len, &collected.json[..]), (0, &b"[]"[..]));
         assert_eq!(collected.positions.len(), 0);
     }

@@ -2,84 +2,89 @@
 //! planner asks for it under an alias and has it named back.
 
 use super::{
-    position::{Segment, typename},
-    value::{Value, slot},
+    key::{Key, Keys},
+    position::Segment,
+    value::{Tree, Value},
 };
 
 /// Renames one key wherever the path leads.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Renamer {
     path: Vec<Segment>,
-    from: Box<str>,
-    to: Box<str>,
+    from: Key,
+    to: Key,
     /// Where a field goes whose own name is `to`.
-    hidden: Box<str>,
+    hidden: Key,
 }
 
 /// The key of a field that the client's alias for another one displaces; no
 /// GraphQL name looks like it. Representations find it there.
-pub(crate) fn hidden_key(name: &str) -> Box<str> {
-    format!("={name}").into()
+pub(crate) fn hidden_key(key: Key, keys: &mut Keys) -> Key {
+    let name = format!("={}", keys.name(key));
+    keys.number(&name)
 }
 
 impl Renamer {
     /// The key in the subgraph's answer.
-    pub(crate) fn from(&self) -> &str {
-        &self.from
+    pub(crate) fn from(&self) -> Key {
+        self.from
     }
 
     /// The new key.
-    pub(crate) fn to(&self) -> &str {
-        &self.to
+    pub(crate) fn to(&self) -> Key {
+        self.to
     }
 
     /// The last step of the path is the key to rename; None where there is none.
-    pub(crate) fn new(mut path: Vec<Segment>, to: &str) -> Option<Self> {
+    pub(crate) fn new(mut path: Vec<Segment>, to: &str, keys: &mut Keys) -> Option<Self> {
         match path.pop()? {
             Segment::Field(from) => {
-                Some(Self { path, from, to: to.into(), hidden: hidden_key(to) })
+                let to = keys.number(to);
+                Some(Self { path, from, to, hidden: hidden_key(to, keys) })
             }
             Segment::List | Segment::Type(_) => None,
         }
     }
 
-    /// Renames in an answer. The new name lives as long as the plan.
-    pub(crate) fn apply<'a>(&'a self, value: &mut Value<'a>) {
-        self.walk(value, &self.path);
+    /// Renames in an answer.
+    pub(crate) fn apply(&self, tree: &mut Tree<'_>, value: Value<'_>) {
+        self.walk(tree, value, &self.path);
     }
 
-    fn walk<'a>(&'a self, value: &mut Value<'a>, path: &[Segment]) {
+    fn walk(&self, tree: &mut Tree<'_>, value: Value<'_>, path: &[Segment]) {
         match value {
-            Value::List(items) => {
-                for item in items {
-                    self.walk(item, path);
+            Value::List(list) => {
+                for item in list.range() {
+                    self.walk(tree, tree.items[item], path);
                 }
             }
-            Value::Object(fields) => match path.split_first() {
+            Value::Object(object) => match path.split_first() {
                 None => {
-                    let Some(slot) = slot(fields, &self.from) else {
+                    let Some(slot) = tree.slot(object, self.from) else {
                         return;
                     };
-                    for (key, _) in fields.iter_mut() {
-                        if *key == &*self.to {
-                            *key = &self.hidden;
+                    for index in tree.range(object) {
+                        let key = &mut tree.fields[index].0;
+                        if *key == self.to {
+                            *key = self.hidden;
                         }
                     }
-                    fields[slot].0 = &self.to;
+                    tree.fields[slot].0 = self.to;
                 }
                 Some((Segment::Field(key), rest)) => {
-                    for (name, value) in fields.iter_mut() {
-                        if *name == &**key {
-                            self.walk(value, rest);
+                    for index in tree.range(object) {
+                        let (name, value) = tree.fields[index];
+                        if name == *key {
+                            self.walk(tree, value, rest);
                         }
                     }
                 }
                 Some((Segment::Type(types), rest)) => {
-                    if types.contains(typename(fields)) {
-                        self.walk(value, rest);
+                    if types.contains(tree.typename(object)) {
+                        self.walk(tree, value, rest);
                     }
                 }
-                Some((Segment::List, rest)) => self.walk(value, rest),
+                Some((Segment::List, rest)) => self.walk(tree, value, rest),
             },
             Value::Null | Value::Leaf(_) => {}
         }

@@ -21,13 +21,12 @@ use super::{
     answer::{self, SubgraphAnswer},
     arena::Arena,
     condition::{FlagValues, holds},
-    introspection,
-    merge::merge,
-    place,
+    introspection, place,
     plan::{Entities, Fetch},
     prepare::Prepared,
+    read::read,
     representation::Collected,
-    value::{Fields, Value, write_string},
+    value::{List, Object, Tree, Value, write_string},
     variable::{self, Coerced},
 };
 use crate::{
@@ -68,7 +67,7 @@ pub(super) async fn run(
         coerced,
         flags,
         arena: &arena,
-        tree: Value::Object(Vec::new()),
+        tree: Tree::new(),
         errors: Vec::new(),
     };
     if let Err(error) = run.begin(event) {
@@ -85,7 +84,7 @@ struct Run<'a> {
     coerced: Coerced,
     flags: FlagValues,
     arena: &'a Arena,
-    tree: Value<'a>,
+    tree: Tree<'a>,
     /// Errors and the step they came from, for an order that does not depend on time.
     errors: Vec<(usize, GraphQLError)>,
 }
@@ -94,13 +93,17 @@ impl<'a> Run<'a> {
     /// Puts into the tree what needs no fetch.
     fn begin(&mut self, event: Option<Bytes>) -> Result<(), GraphQLError> {
         let names = &self.engine.supergraph.abstract_names;
+        let keys = &self.prepared.keys;
         if let (Some(event), Some(subscription)) = (event, self.prepared.subscription()) {
-            let mut root = Value::parse(self.arena.keep(event)).map_err(|error| {
+            let bytes = self.arena.keep(event);
+            let root = read(&mut self.tree, keys, bytes).map_err(|error| {
                 tracing::error!(%error, "an event's payload is not JSON");
                 GraphQLError::new(code::INTERNAL_SERVER_ERROR, "The event cannot be read.")
             })?;
-            subscription.alias(&mut root);
-            merge(&mut self.tree, root, names);
+            subscription.alias(&mut self.tree, root);
+            if let Value::Object(root) = root {
+                self.tree.merge(Tree::ROOT, root, names);
+            }
         }
         let fields = &self.prepared.projection.root.list;
         for field in fields.iter().filter(|field| field.condition.holds(&self.flags)) {
@@ -110,8 +113,8 @@ impl<'a> Run<'a> {
                 continue;
             };
             let bytes = self.arena.keep(json.into());
-            if let (Ok(value), Value::Object(root)) = (Value::parse(bytes), &mut self.tree) {
-                root.push((&field.slot, value));
+            if let Ok(value) = read(&mut self.tree, keys, bytes) {
+                self.tree.push(Tree::ROOT, (field.slot, value));
             }
         }
         Ok(())
@@ -132,7 +135,7 @@ impl<'a> Run<'a> {
             let Some((step, collected, outcome)) = flights.next().await else {
                 return;
             };
-            self.land(step, collected, outcome);
+            self.land(step, &collected, outcome);
             release(&steps[step].before, &mut waiting, &mut ready);
         }
     }
@@ -226,44 +229,38 @@ impl<'a> Run<'a> {
     fn land(
         &mut self,
         index: usize,
-        collected: Vec<Collected>,
+        collected: &[Collected],
         outcome: Result<Response, TransportError>,
     ) {
         let fetch = &self.prepared.plan.steps[index].fetch;
-        let answer = match answer::read(self.arena, &fetch.service, outcome) {
+        let tree = (&mut self.tree, &self.prepared.keys);
+        let answer = match answer::read(tree, self.arena, &fetch.service, outcome) {
             Ok(answer) => answer,
-            Err(error) => return self.fail(index, &collected, error),
+            Err(error) => return self.fail(index, collected, error),
         };
-        let SubgraphAnswer { mut data, errors } = answer;
-        self.subgraph_errors(index, fetch, &collected, &data, errors);
+        let SubgraphAnswer { data, errors } = answer;
+        self.subgraph_errors(index, fetch, collected, data, errors);
+        let Some(data) = data else { return };
         if fetch.entities.is_empty() {
             for renamer in &fetch.renames {
-                renamer.apply(&mut data);
+                renamer.apply(&mut self.tree, Value::Object(data));
             }
-            merge(&mut self.tree, data, &self.engine.supergraph.abstract_names);
+            self.tree.merge(Tree::ROOT, data, &self.engine.supergraph.abstract_names);
             return;
         }
-        let Value::Object(mut data) = data else { return };
         for (entities, collected) in fetch.entities.iter().zip(collected) {
-            if let Some(Value::List(answers)) = take(&mut data, &entities.alias) {
-                self.place(entities, &collected, answers);
+            if let Some(Value::List(answers)) = self.tree.get(data, entities.alias) {
+                self.place(entities, collected, answers);
             }
         }
     }
 
     /// Merges entities into all of their positions; the last one gets the
-    /// original, the others copies of its slices.
-    fn place(
-        &mut self,
-        entities: &'a Entities,
-        collected: &Collected,
-        mut answers: Vec<Value<'a>>,
-    ) {
+    /// original, the others copies, unless there is nothing but leaves.
+    fn place(&mut self, entities: &Entities, collected: &Collected, answers: List) {
         let names = &self.engine.supergraph.abstract_names;
         for renamer in &entities.renames {
-            for answer in &mut answers {
-                renamer.apply(answer);
-            }
+            renamer.apply(&mut self.tree, Value::List(answers));
         }
         let mut uses = vec![0_u32; answers.len()];
         for index in &collected.indices {
@@ -271,19 +268,17 @@ impl<'a> Run<'a> {
                 *uses += 1;
             }
         }
-        for (position, index) in collected.indices.iter().enumerate() {
+        for (target, index) in collected.positions.objects().iter().zip(&collected.indices) {
             let index = *index as usize;
-            let Some(answer) = answers.get_mut(index) else {
+            let Some(Value::Object(answer)) = self.tree.items(answers).get(index).copied() else {
                 continue;
             };
             uses[index] -= 1;
-            let value = match uses[index] {
-                0 => std::mem::replace(answer, Value::Null),
-                _ => answer.clone(),
+            let source = match uses[index] == 0 || self.tree.is_flat(answer) {
+                true => answer,
+                false => self.tree.copy_object(answer),
             };
-            if let Some(target) = collected.positions.get_mut(position, &mut self.tree) {
-                merge(target, value, names);
-            }
+            self.tree.merge(*target, source, names);
         }
     }
 
@@ -291,7 +286,10 @@ impl<'a> Run<'a> {
     fn fail(&mut self, step: usize, collected: &[Collected], mut error: GraphQLError) {
         let fetch = &self.prepared.plan.steps[step].fetch;
         match collected.iter().find(|collected| collected.len > 0) {
-            Some(collected) => error.path = Some(collected.positions.common_path(&self.tree)),
+            Some(collected) => {
+                let keys = &self.prepared.keys;
+                error.path = Some(collected.positions.common_path(&self.tree, keys));
+            }
             None => {
                 if let [key] = fetch.root_keys.as_slice() {
                     error.path = Some(vec![PathSegment::Key(key.to_string())]);
@@ -307,18 +305,19 @@ impl<'a> Run<'a> {
         step: usize,
         fetch: &Fetch,
         collected: &[Collected],
-        data: &Value<'_>,
+        data: Option<Object>,
         mut errors: Vec<GraphQLError>,
     ) {
+        let keys = &self.prepared.keys;
         for error in &mut errors {
-            fetch.name_back(error.path.as_deref_mut().unwrap_or_default());
+            fetch.name_back(error.path.as_deref_mut().unwrap_or_default(), keys);
         }
         if fetch.entities.is_empty() {
             self.errors.extend(errors.into_iter().map(|error| (step, error)));
             return;
         }
         let paths = errors.iter().map(|error| error.path.as_deref().unwrap_or_default());
-        let places = place::locate(fetch, data, paths);
+        let places = place::locate(fetch, (&self.tree, keys), data.map(Value::Object), paths);
         for (mut error, place) in errors.into_iter().zip(places) {
             let path = error.path.take().unwrap_or_default();
             let known = place.filter(|place| place.index < collected[place.entities].len);
@@ -328,7 +327,7 @@ impl<'a> Run<'a> {
             };
             let collected = &collected[place.entities];
             for position in collected.positions_of(place.index).take(MAX_POSITIONS_PER_ERROR) {
-                let mut at = collected.positions.path(position, &self.tree);
+                let mut at = collected.positions.path(position, &self.tree, keys);
                 at.extend_from_slice(&path[place.skip..]);
                 self.errors.push((step, error.clone().at(at)));
             }
@@ -342,8 +341,7 @@ impl<'a> Run<'a> {
         for error in &mut errors {
             self.prepared.aliases.name_back(error.path.as_deref_mut().unwrap_or_default());
         }
-        let size: usize = 1024;
-        let mut body = Vec::with_capacity(size);
+        let mut body = Vec::with_capacity(self.prepared.room());
         body.extend_from_slice(b"{\"data\":");
         let context = projection::Context { flags: &self.flags, errors: &errors };
         let found = projection::write(&self.prepared.projection, &self.tree, &context, &mut body);
@@ -356,6 +354,7 @@ impl<'a> Run<'a> {
             let _ = serde_json::to_writer(&mut body, &errors);
         }
         body.push(b'}');
+        self.prepared.took(body.len());
         Answer { body: body.into(), executed: true, errors: errors.len() }
     }
 }
@@ -368,9 +367,4 @@ fn release(before: &[usize], waiting: &mut [usize], ready: &mut Vec<usize>) {
             ready.push(*step);
         }
     }
-}
-
-fn take<'a>(fields: &mut Fields<'a>, key: &str) -> Option<Value<'a>> {
-    let (_, value) = fields.iter_mut().find(|(name, _)| *name == key)?;
-    Some(std::mem::replace(value, Value::Null))
 }

@@ -2,7 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{plan::constant, value::Value, variable::Variables};
+use super::{
+    key::{Key, Keys},
+    plan::constant,
+    value::{Tree, Value},
+    variable::Variables,
+};
 use crate::planner::{FetchNode, SelectionItem, SelectionSet};
 
 /// The event side of a subscription.
@@ -53,32 +58,32 @@ impl SubscriptionPlan {
     }
 
     /// Adds the keys that the operation wants to an answer that has plain names.
-    pub(super) fn alias<'a>(&'a self, root: &mut Value<'a>) {
-        self.aliases.apply(root);
+    pub(super) fn alias(&self, tree: &mut Tree<'_>, root: Value<'_>) {
+        self.aliases.apply(tree, root);
     }
 }
 
 /// Aliases of the operation: response key, field name, and those inside.
 #[derive(Debug, Default)]
-struct Aliases(Vec<(Box<str>, Box<str>, Aliases)>);
+struct Aliases(Vec<(Key, Key, Aliases)>);
 
 impl Aliases {
-    fn new(fetch: &FetchNode, selections: &SelectionSet) -> Self {
+    fn new(fetch: &FetchNode, selections: &SelectionSet, keys: &mut Keys) -> Self {
         let mut aliases = Vec::new();
         for item in &selections.items {
             match item {
                 SelectionItem::Field(field) => aliases.push((
-                    field.selection_identifier().into(),
-                    field.name.as_str().into(),
-                    Self::new(fetch, &field.selections),
+                    keys.number(field.selection_identifier()),
+                    keys.number(&field.name),
+                    Self::new(fetch, &field.selections, keys),
                 )),
                 SelectionItem::InlineFragment(fragment) => {
-                    aliases.extend(Self::new(fetch, &fragment.selections).0);
+                    aliases.extend(Self::new(fetch, &fragment.selections, keys).0);
                 }
                 SelectionItem::FragmentSpread(name) => {
                     let fragments = &fetch.operation.document.fragments;
                     if let Some(fragment) = fragments.iter().find(|it| it.name == *name) {
-                        aliases.extend(Self::new(fetch, &fragment.selection_set).0);
+                        aliases.extend(Self::new(fetch, &fragment.selection_set, keys).0);
                     }
                 }
             }
@@ -86,24 +91,25 @@ impl Aliases {
         Self(aliases)
     }
 
-    fn apply<'a>(&'a self, value: &mut Value<'a>) {
+    fn apply(&self, tree: &mut Tree<'_>, value: Value<'_>) {
         match value {
-            Value::List(items) => items.iter_mut().for_each(|item| self.apply(item)),
-            Value::Object(fields) => {
+            Value::List(list) => {
+                for item in list.range() {
+                    self.apply(tree, tree.items[item]);
+                }
+            }
+            Value::Object(object) => {
                 for (key, name, _) in &self.0 {
-                    if key != name
-                        && !fields.iter().any(|(known, _)| *known == &**key)
-                        && let Some((_, value)) = fields.iter().find(|(known, _)| *known == &**name)
+                    if tree.get(object, *key).is_none()
+                        && let Some(value) = tree.get(object, *name)
                     {
-                        let value = value.clone();
-                        fields.push((key, value));
+                        let value = tree.copy(value);
+                        tree.push(object, (*key, value));
                     }
                 }
                 for (key, _, inner) in &self.0 {
-                    for (known, value) in fields.iter_mut() {
-                        if *known == &**key {
-                            inner.apply(value);
-                        }
+                    if let Some(value) = tree.get(object, *key) {
+                        inner.apply(tree, value);
                     }
                 }
             }
@@ -113,7 +119,7 @@ impl Aliases {
 }
 
 /// Reads the event side out of the planner's fetch; None where it has no field.
-pub(super) fn plan(fetch: &FetchNode) -> Option<SubscriptionPlan> {
+pub(super) fn plan(fetch: &FetchNode, keys: &mut Keys) -> Option<SubscriptionPlan> {
     let operation = &fetch.operation.document.operation;
     let field = operation.selection_set.items.iter().find_map(|item| match item {
         SelectionItem::Field(field) => Some(field),
@@ -139,6 +145,6 @@ pub(super) fn plan(fetch: &FetchNode) -> Option<SubscriptionPlan> {
         subgraph: fetch.service_name.clone(),
         operation: fetch.operation.document_str.clone(),
         variables: declared.iter().map(|variable| variable.name.clone()).collect(),
-        aliases: Aliases::new(fetch, &operation.selection_set),
+        aliases: Aliases::new(fetch, &operation.selection_set, keys),
     })
 }

@@ -1,341 +1,240 @@
-//! JSON as the engine sees it: borrowed from the bytes it came in.
+//! JSON as the engine sees it: a tree in three tables, borrowed from the bytes it
+//! came in.
 //!
-//! A subgraph's answer is parsed once into a tree of slices. Leaves keep their
-//! JSON text (`"a\n"` stays escaped, `1.0` stays `1.0`), so that writing them to
-//! the client is a copy of bytes and nothing is ever decoded on the way.
+//! | table | an entry |
+//! |---|---|
+//! | `fields` | a key's number and its value; those of an object stand side by side |
+//! | `items` | a value; those of a list stand side by side |
+//! | `objects` | where the object's fields are, and its text |
+//!
+//! Values are small and copied freely: a list says where its items are, an object is
+//! its number. So a tree of any size is three allocations that grow, and nothing has
+//! to be freed piece by piece. Leaves keep their JSON text (`"a\n"` stays escaped,
+//! `1.0` stays `1.0`): writing them to the client is a copy of bytes, and nothing is
+//! decoded on the way.
+//!
+//! An object keeps its number for as long as the request lives, whatever is merged
+//! into it; where its fields are may change.
 
 use std::ops::Range;
 
-/// Deepest nesting of arrays and objects that is read from a subgraph, in levels.
-pub(crate) const MAX_JSON_DEPTH: usize = 200;
+use super::key::Key;
 
-/// The fields of an object in the order in which they arrived. Keys are the raw
-/// text between the quotes. Fields are only ever appended, never moved.
-pub(crate) type Fields<'a> = Vec<(&'a str, Value<'a>)>;
-
-/// A JSON value whose text is borrowed from the answer it was read from.
-#[derive(Debug, Clone, PartialEq)]
+/// A JSON value in a [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
     /// `null`
     Null,
     /// The JSON text of a string (with its quotes), number or boolean.
     Leaf(&'a str),
     /// `[…]`
-    List(Vec<Value<'a>>),
+    List(List),
     /// `{…}`
-    Object(Fields<'a>),
+    Object(Object),
 }
 
-/// Why some bytes are not JSON, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("invalid JSON at byte {at}: {reason}")]
-pub(crate) struct ParseError {
-    at: usize,
-    reason: &'static str,
+/// Where a list's items are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct List {
+    start: u32,
+    len: u32,
 }
 
-impl<'a> Value<'a> {
-    /// Reads one JSON document. Never panics, whatever the bytes are.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| ParseError { at: error.valid_up_to(), reason: "not UTF-8" })?;
-        let mut parser = Parser { text, bytes, at: 0 };
-        parser.skip_space();
-        let value = parser.value(0)?;
-        parser.skip_space();
-        match parser.at == bytes.len() {
-            true => Ok(value),
-            false => Err(parser.error("more follows the value")),
+/// The number of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Object(u32);
+
+/// A field of an object.
+pub(crate) type Field<'a> = (Key, Value<'a>);
+
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    start: u32,
+    end: u32,
+    text: &'a str,
+}
+
+/// The values of one request.
+#[derive(Debug)]
+pub(crate) struct Tree<'a> {
+    pub(super) fields: Vec<Field<'a>>,
+    pub(super) items: Vec<Value<'a>>,
+    objects: Vec<Entry<'a>>,
+    /// Fields on their way to an object; empty between calls.
+    pub(super) fresh: Vec<Field<'a>>,
+}
+
+impl List {
+    /// Where its items are in the table.
+    pub(super) fn range(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.len as usize
+    }
+
+    /// How many items there are.
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+}
+
+impl<'a> Tree<'a> {
+    /// What the operation's root fields are put into.
+    pub(crate) const ROOT: Object = Object(0);
+
+    /// A tree whose root has no fields yet.
+    pub(crate) fn new() -> Self {
+        let root = Entry { start: 0, end: 0, text: "{}" };
+        Self { fields: Vec::new(), items: Vec::new(), objects: vec![root], fresh: Vec::new() }
+    }
+
+    /// An object's fields, in the order in which they arrived.
+    pub(crate) fn fields(&self, object: Object) -> &[Field<'a>] {
+        &self.fields[self.range(object)]
+    }
+
+    /// A list's items.
+    pub(crate) fn items(&self, list: List) -> &[Value<'a>] {
+        &self.items[list.range()]
+    }
+
+    /// The value of a field.
+    pub(crate) fn get(&self, object: Object, key: Key) -> Option<Value<'a>> {
+        let fields = self.fields(object);
+        fields.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
+    }
+
+    /// The type that an object says it is.
+    pub(crate) fn typename(&self, object: Object) -> Option<&'a str> {
+        self.get(object, Key::TYPENAME).and_then(Value::plain_str)
+    }
+
+    /// Where an object's fields are in the table.
+    pub(super) fn range(&self, object: Object) -> Range<usize> {
+        let Entry { start, end, .. } = self.objects[object.0 as usize];
+        start as usize..end as usize
+    }
+
+    /// Where a field of an object is in the table.
+    pub(super) fn slot(&self, object: Object, key: Key) -> Option<usize> {
+        self.range(object).find(|slot| self.fields[*slot].0 == key)
+    }
+
+    /// Makes an object of fields; `text` is its JSON text.
+    pub(super) fn add_object(
+        &mut self,
+        text: &'a str,
+        fields: impl Iterator<Item = Field<'a>>,
+    ) -> Object {
+        let start = number(self.fields.len());
+        self.fields.extend(fields);
+        let object = Object(number(self.objects.len()));
+        self.objects.push(Entry { start, end: number(self.fields.len()), text });
+        object
+    }
+
+    /// Makes a list of items.
+    pub(super) fn add_list(&mut self, items: impl Iterator<Item = Value<'a>>) -> List {
+        let start = number(self.items.len());
+        self.items.extend(items);
+        List { start, len: number(self.items.len()) - start }
+    }
+
+    /// Adds a field to an object's end.
+    pub(super) fn push(&mut self, object: Object, field: Field<'a>) {
+        let mark = self.fresh.len();
+        self.fresh.push(field);
+        self.append(object, mark);
+    }
+
+    /// Moves the fresh fields since `mark` to an object's end.
+    pub(super) fn append(&mut self, object: Object, mark: usize) {
+        if self.fresh.len() == mark {
+            return;
+        }
+        let range = self.range(object);
+        if range.end != self.fields.len() {
+            // Others stand behind it: it moves to where there is room.
+            self.objects[object.0 as usize].start = number(self.fields.len());
+            self.fields.extend_from_within(range);
+        }
+        self.fields.extend(self.fresh.drain(mark..));
+        self.objects[object.0 as usize].end = number(self.fields.len());
+    }
+
+    /// A copy that shares no object and no list.
+    pub(super) fn copy(&mut self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Null | Value::Leaf(_) => value,
+            Value::List(list) => {
+                let copy = List { start: number(self.items.len()), ..list };
+                self.items.extend_from_within(list.range());
+                for index in copy.range() {
+                    self.items[index] = self.copy(self.items[index]);
+                }
+                Value::List(copy)
+            }
+            Value::Object(object) => Value::Object(self.copy_object(object)),
         }
     }
 
-    /// The value of a field, or None where this is no object or has no such field.
-    pub(crate) fn field(&self, key: &str) -> Option<&Value<'a>> {
-        match self {
-            Value::Object(fields) => field(fields, key),
-            _ => None,
+    /// The same for an object.
+    pub(super) fn copy_object(&mut self, object: Object) -> Object {
+        let text = self.objects[object.0 as usize].text;
+        let start = self.fields.len();
+        self.fields.extend_from_within(self.range(object));
+        let end = self.fields.len();
+        for index in start..end {
+            self.fields[index].1 = self.copy(self.fields[index].1);
         }
+        let copy = Object(number(self.objects.len()));
+        self.objects.push(Entry { start: number(start), end: number(end), text });
+        copy
     }
 
-    /// The text of a string without quotes, if it is a string without escapes.
-    pub(crate) fn plain_str(&self) -> Option<&'a str> {
-        match self {
-            Value::Leaf(text) => plain_str(text),
-            _ => None,
-        }
+    /// Whether an object has only leaves, so that its fields can stand in several
+    /// places.
+    pub(super) fn is_flat(&self, object: Object) -> bool {
+        let fields = self.fields(object).iter();
+        fields.into_iter().all(|(_, value)| matches!(value, Value::Null | Value::Leaf(_)))
     }
 
-    /// Writes the value as JSON.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        match self {
+    /// Writes a scalar's value as it came, which may be any JSON.
+    pub(crate) fn write(&self, value: Value<'a>, out: &mut Vec<u8>) {
+        match value {
             Value::Null => out.extend_from_slice(b"null"),
             Value::Leaf(text) => out.extend_from_slice(text.as_bytes()),
-            Value::List(items) => {
+            Value::Object(Object(number)) => {
+                out.extend_from_slice(self.objects[number as usize].text.as_bytes());
+            }
+            Value::List(list) => {
                 out.push(b'[');
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in self.items(list).iter().enumerate() {
                     if index > 0 {
                         out.push(b',');
                     }
-                    item.write(out);
+                    self.write(*item, out);
                 }
                 out.push(b']');
             }
-            Value::Object(fields) => {
-                out.push(b'{');
-                for (index, (key, value)) in fields.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    out.push(b'"');
-                    out.extend_from_slice(key.as_bytes());
-                    out.extend_from_slice(b"\":");
-                    value.write(out);
-                }
-                out.push(b'}');
-            }
         }
-    }
-
-    /// An owned copy for the rare places (errors) that need one.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        let mut text = Vec::new();
-        self.write(&mut text);
-        serde_json::from_slice(&text).unwrap_or(serde_json::Value::Null)
     }
 }
 
-/// The value under a key.
-pub(crate) fn field<'v, 'a>(
-    fields: &'v [(&'a str, Value<'a>)],
-    key: &str,
-) -> Option<&'v Value<'a>> {
-    fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+/// Tables never get this long: every entry stands for some bytes of an answer, or for
+/// a place that one was copied to.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-/// The slot of a key.
-pub(crate) fn slot(fields: &[(&str, Value<'_>)], key: &str) -> Option<usize> {
-    fields.iter().position(|(name, _)| *name == key)
-}
-
-/// The text of a JSON string without its quotes, if nothing in it is escaped.
-pub(crate) fn plain_str(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.contains('\\')).then_some(inner)
-}
-
-struct Parser<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn error(&self, reason: &'static str) -> ParseError {
-        ParseError { at: self.at, reason }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    fn slice(&self, range: Range<usize>) -> Result<&'a str, ParseError> {
-        // All tokens begin and end at ASCII bytes, so this cannot fail.
-        self.text.get(range).ok_or(self.error("not UTF-8"))
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, ParseError> {
-        match self.peek() {
-            Some(b'"') => self.string().map(Value::Leaf),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.list(depth),
-            Some(b'n') => self.word("null").map(|_| Value::Null),
-            Some(b't') => self.word("true").map(Value::Leaf),
-            Some(b'f') => self.word("false").map(Value::Leaf),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Leaf),
-            Some(_) => Err(self.error("no value begins like this")),
-            None => Err(self.error("the text ends here")),
-        }
-    }
-
-    fn word(&mut self, word: &'static str) -> Result<&'a str, ParseError> {
-        let end = self.at + word.len();
-        if self.bytes.get(self.at..end) != Some(word.as_bytes()) {
-            return Err(self.error("no value begins like this"));
-        }
-        let text = self.slice(self.at..end)?;
-        self.at = end;
-        Ok(text)
-    }
-
-    /// Reads a string and returns its text with the quotes.
-    fn string(&mut self) -> Result<&'a str, ParseError> {
-        let start = self.at;
-        self.at += 1;
-        loop {
-            self.skip_plain();
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return self.slice(start..self.at);
-                }
-                Some(b'\\') => self.escape()?,
-                Some(0..=0x1f) => return Err(self.error("control character in a string")),
-                Some(_) => self.at += 1,
-                None => return Err(self.error("the string does not end")),
+impl<'a> Value<'a> {
+    /// The text of a string without quotes, if it is a string without escapes.
+    pub(crate) fn plain_str(self) -> Option<&'a str> {
+        match self {
+            Value::Leaf(text) => {
+                let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+                (!inner.contains('\\')).then_some(inner)
             }
-        }
-    }
-
-    /// Skips bytes of a string that mean nothing special, eight at a time.
-    fn skip_plain(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        let has_zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
-        while let Some(chunk) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
-            let word = u64::from_le_bytes(*chunk);
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-            let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-            let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
-            let special = control | quote | backslash;
-            if special != 0 {
-                // The lowest marked byte is exact; higher ones may be false alarms.
-                self.at += (special.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), ParseError> {
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u')
-                if self
-                    .bytes
-                    .get(self.at + 2..self.at + 6)
-                    .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) =>
-            {
-                self.at += 6;
-            }
-            _ => return Err(self.error("bad escape in a string")),
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), ParseError> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        match self.at > start {
-            true => Ok(()),
-            false => Err(self.error("digit expected")),
-        }
-    }
-
-    fn number(&mut self) -> Result<&'a str, ParseError> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        self.slice(start..self.at)
-    }
-
-    fn list(&mut self, depth: usize) -> Result<Value<'a>, ParseError> {
-        self.enter(depth)?;
-        let mut items = Vec::new();
-        if self.closes(b']') {
-            return Ok(Value::List(items));
-        }
-        loop {
-            self.skip_space();
-            items.push(self.value(depth + 1)?);
-            if self.ends(b']')? {
-                return Ok(Value::List(items));
-            }
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Value<'a>, ParseError> {
-        self.enter(depth)?;
-        let mut fields = Vec::new();
-        if self.closes(b'}') {
-            return Ok(Value::Object(fields));
-        }
-        loop {
-            self.skip_space();
-            if self.peek() != Some(b'"') {
-                return Err(self.error("key expected"));
-            }
-            let quoted = self.string()?;
-            let key = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-            self.skip_space();
-            if self.peek() != Some(b':') {
-                return Err(self.error("colon expected"));
-            }
-            self.at += 1;
-            self.skip_space();
-            let value = self.value(depth + 1)?;
-            fields.push((key, value));
-            if self.ends(b'}')? {
-                return Ok(Value::Object(fields));
-            }
-        }
-    }
-
-    /// Steps over the opening bracket.
-    fn enter(&mut self, depth: usize) -> Result<(), ParseError> {
-        if depth >= MAX_JSON_DEPTH {
-            return Err(self.error("nested too deeply"));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// True where the bracket closes at once.
-    fn closes(&mut self, bracket: u8) -> bool {
-        self.skip_space();
-        let closes = self.peek() == Some(bracket);
-        if closes {
-            self.at += 1;
-        }
-        closes
-    }
-
-    /// After an item: true where the bracket closes, false where a comma follows.
-    fn ends(&mut self, bracket: u8) -> Result<bool, ParseError> {
-        self.skip_space();
-        match self.peek() {
-            Some(byte) if byte == bracket => {
-                self.at += 1;
-                Ok(true)
-            }
-            Some(b',') => {
-                self.at += 1;
-                Ok(false)
-            }
-            _ => Err(self.error("comma or closing bracket expected")),
+            _ => None,
         }
     }
 }
@@ -347,53 +246,56 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+pub(super) mod tests {
+    use super::{
+        super::{key::Keys, read::read},
+        *,
+    };
 
-    fn json() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(serde_json::Value::from),
-            any::<i64>().prop_map(serde_json::Value::from),
-            any::<f64>().prop_map(serde_json::Value::from),
-            any::<String>().prop_map(serde_json::Value::from),
-        ];
-        leaf.prop_recursive(5, 64, 8, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..8).prop_map(serde_json::Value::from),
-                prop::collection::hash_map(any::<String>(), inner, 0..8)
-                    .prop_map(|map| map.into_iter().collect()),
-            ]
-        })
+    /// Numbers every name in a JSON text that is a key.
+    pub(in super::super) fn keys_of(text: &str) -> Keys {
+        let mut keys = Keys::default();
+        for part in text.split("\":") {
+            keys.number(part.rsplit('"').next().unwrap_or_default());
+        }
+        keys
     }
 
-    proptest! {
-        #[test]
-        fn reads_what_serde_writes(value in json(), pretty: bool) {
-            let text = match pretty {
-                true => serde_json::to_vec_pretty(&value).unwrap(),
-                false => serde_json::to_vec(&value).unwrap(),
-            };
-            prop_assert_eq!(Value::parse(&text).unwrap().to_json(), serde_json::from_slice::<serde_json::Value>(&text).unwrap());
-        }
-
-        #[test]
-        fn agrees_with_serde_on_what_is_json(text in r#"[\[\]{}",:0-9.eE+\-truefalsn\\u \n\x00-\x1f가]{0,24}"#) {
-            let ours = Value::parse(text.as_bytes()).is_ok();
-            let serde = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
-            prop_assert_eq!(ours, serde);
-        }
-
-        #[test]
-        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = Value::parse(&bytes);
+    /// A value field by field, as it is after merging.
+    pub(in super::super) fn spell(tree: &Tree<'_>, keys: &Keys, value: Value<'_>) -> String {
+        match value {
+            Value::Null => "null".to_owned(),
+            Value::Leaf(text) => text.to_owned(),
+            Value::List(list) => {
+                let items = tree.items(list).iter().map(|item| spell(tree, keys, *item));
+                format!("[{}]", items.collect::<Vec<_>>().join(","))
+            }
+            Value::Object(object) => {
+                let field = |(key, value): &Field<'_>| {
+                    format!("{}{}", keys.token(*key), spell(tree, keys, *value))
+                };
+                let fields: Vec<_> = tree.fields(object).iter().map(field).collect();
+                format!("{{{}}}", fields.join(","))
+            }
         }
     }
 
     #[test]
-    fn refuses_deep_nesting_instead_of_overflowing() {
-        let text = "[".repeat(1_000_000);
-        assert!(Value::parse(text.as_bytes()).is_err());
+    fn a_copy_shares_nothing_and_an_object_may_move() {
+        let text = r#"{"a":{"b":[{"c":1}]},"d":2}"#;
+        let keys = keys_of(text);
+        let mut tree = Tree::new();
+        let value = read(&mut tree, &keys, text.as_bytes()).unwrap();
+        let copy = tree.copy(value);
+        let Value::Object(object) = copy else { unreachable!() };
+        let d = keys.find("d").unwrap();
+        let Some(Value::Object(a)) = tree.get(object, keys.find("a").unwrap()) else {
+            unreachable!()
+        };
+        tree.push(a, (d, Value::Null));
+        tree.push(object, (d, Value::Null));
+        assert_eq!(spell(&tree, &keys, value), text);
+        let changed = r#"{"a":{"b":[{"c":1}],"d":null},"d":2,"d":null}"#;
+        assert_eq!(spell(&tree, &keys, copy), changed);
     }
 }

@@ -8,7 +8,8 @@ use graphql_tools::static_graphql::query as ast;
 use super::{Abstract, Field, Fields, Kind, Projection, Type};
 use crate::{
     authorization::Denied,
-    engine::{Aliases, All, Condition, Flags, write_string},
+    engine::{Aliases, All, Condition, Flags, Keys, write_string},
+    name::Hasher,
     schema::{Schema, TypeKind, TypeRef},
 };
 
@@ -23,7 +24,7 @@ pub(crate) fn compile(
     document: &ast::Document,
     selections: &ast::SelectionSet,
     root_type: &str,
-    flags: &mut Flags,
+    (flags, keys): (&mut Flags, &mut Keys),
     (aliases, denied): (&Aliases, &Denied),
 ) -> Projection {
     let fragments = document
@@ -35,7 +36,7 @@ pub(crate) fn compile(
         })
         .collect();
     let mut compiler =
-        Compiler { schema, fragments, flags, aliases, denied, shapes: HashMap::new() };
+        Compiler { schema, fragments, flags, keys, aliases, denied, shapes: HashMap::new() };
     Projection { root: compiler.fields(root_type, &[(selections, Vec::new())]) }
 }
 
@@ -43,6 +44,7 @@ struct Compiler<'d, 'f> {
     schema: &'d Schema,
     fragments: HashMap<&'d str, &'d ast::FragmentDefinition>,
     flags: &'f mut Flags,
+    keys: &'f mut Keys,
     aliases: &'f Aliases,
     denied: &'f Denied,
     /// Equal selections on equal types share a shape; without this, nested
@@ -182,7 +184,8 @@ impl<'d> Compiler<'d, '_> {
                 self.ty(ty, &group.inner)
             }
         };
-        let mut prefix = Vec::with_capacity(key.len() + 3);
+        let mut prefix = Vec::with_capacity(key.len() + 4);
+        prefix.push(b',');
         write_string(&mut prefix, key);
         prefix.push(b':');
         let introspects = type_name.starts_with("__") || name.starts_with("__");
@@ -192,7 +195,7 @@ impl<'d> Compiler<'d, '_> {
         let slot = if fixed { key } else { self.aliases.slot(group.field) };
         Some(Field {
             key: key.into(),
-            slot: slot.into(),
+            slot: self.keys.number(slot),
             prefix: prefix.into(),
             name: name.into(),
             condition: Condition::any(group.places),
@@ -220,7 +223,7 @@ impl<'d> Compiler<'d, '_> {
             Some(TypeKind::Enum(values)) => Kind::Enum(Arc::clone(values)),
             Some(TypeKind::Object { .. }) => Kind::Object(self.fields(name, inner)),
             Some(TypeKind::Abstract { members, .. }) => {
-                let by_type: HashMap<_, _> = members
+                let by_type: HashMap<_, _, Hasher> = members
                     .iter()
                     .map(|member| (member.as_str().into(), self.fields(member, inner)))
                     .collect();

@@ -6,12 +6,12 @@
 mod compile;
 mod write;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use crate::engine::Condition;
+use crate::{
+    engine::{Condition, Key},
+    name::{Hasher, Names},
+};
 
 pub(crate) use compile::compile;
 pub(crate) use write::{Context, write};
@@ -40,8 +40,8 @@ pub(crate) struct Field {
     /// The key in the response.
     pub(crate) key: Box<str>,
     /// The key in the tree.
-    pub(crate) slot: Box<str>,
-    /// The key as JSON with its colon: `"name":`.
+    pub(crate) slot: Key,
+    /// A comma and the key as JSON with its colon: `,"name":`.
     pub(crate) prefix: Box<[u8]>,
     /// The field's name in the schema.
     pub(crate) name: Box<str>,
@@ -68,7 +68,7 @@ pub(crate) enum Kind {
     /// A scalar, written as it came.
     Leaf,
     /// One of these names.
-    Enum(Arc<HashSet<Box<str>>>),
+    Enum(Arc<Names>),
     List(Box<Type>),
     /// An object whose type the schema alone tells.
     Object(Arc<Fields>),
@@ -79,7 +79,7 @@ pub(crate) enum Kind {
 /// The shapes of the possible types of an interface or union.
 #[derive(Debug)]
 pub(crate) struct Abstract {
-    pub(crate) by_type: HashMap<Box<str>, Arc<Fields>>,
+    pub(crate) by_type: HashMap<Box<str>, Arc<Fields>, Hasher>,
     /// Where the object does not tell a public concrete type but the interface's
     /// own name (`@interfaceObject`).
     pub(crate) own: Arc<Fields>,

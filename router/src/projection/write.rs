@@ -6,7 +6,7 @@
 use super::{Abstract, Field, Fields, Kind, Projection, Type};
 use crate::{
     authorization,
-    engine::{FlagValues, Value},
+    engine::{FlagValues, Key, Object, Tree, Value},
     error::{GraphQLError, PathSegment, code},
 };
 
@@ -26,18 +26,14 @@ struct Bubble;
 /// Writes `data` and answers which further errors it found.
 pub(crate) fn write(
     projection: &Projection,
-    tree: &Value<'_>,
+    tree: &Tree<'_>,
     context: &Context<'_>,
     out: &mut Vec<u8>,
 ) -> Vec<GraphQLError> {
-    let mut writer = Writer { out, context, errors: Vec::new() };
+    let mut writer = Writer { tree, out, context, errors: Vec::new() };
     let start = writer.out.len();
-    let root = match tree {
-        Value::Object(fields) => fields.as_slice(),
-        _ => &[],
-    };
     let type_name = &projection.root.type_name;
-    if let Err(Bubble) = writer.object(root, &projection.root, type_name, &Path::Root) {
+    if let Err(Bubble) = writer.object(Tree::ROOT, &projection.root, type_name, &Path::Root) {
         writer.out.truncate(start);
         writer.out.extend_from_slice(b"null");
     }
@@ -69,16 +65,17 @@ impl Path<'_> {
     }
 }
 
-struct Writer<'w> {
+struct Writer<'w, 'a> {
+    tree: &'w Tree<'a>,
     out: &'w mut Vec<u8>,
     context: &'w Context<'w>,
     errors: Vec<GraphQLError>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'_, 'a> {
     fn object(
         &mut self,
-        object: &[(&str, Value<'_>)],
+        object: Object,
         shape: &Fields,
         type_name: &str,
         path: &Path<'_>,
@@ -87,6 +84,7 @@ impl Writer<'_> {
             return self.deny(path, &shape.type_name);
         }
         self.out.push(b'{');
+        let object = self.tree.fields(object);
         let mut first = true;
         // Answers come in the order in which they were asked for, so the next
         // field is most often the next slot.
@@ -95,11 +93,9 @@ impl Writer<'_> {
             if !field.condition.holds(self.context.flags) {
                 continue;
             }
-            if !first {
-                self.out.push(b',');
-            }
+            let prefix = &field.prefix[usize::from(first)..];
             first = false;
-            self.out.extend_from_slice(&field.prefix);
+            self.out.extend_from_slice(prefix);
             if let Kind::Typename = field.ty.kind {
                 if shape.is_abstract {
                     return self.mismatch((shape, field), &Path::Key(path, &field.key));
@@ -107,7 +103,7 @@ impl Writer<'_> {
                 self.name(type_name);
                 continue;
             }
-            let value = lookup(object, &field.slot, &mut cursor);
+            let value = lookup(object, field.slot, &mut cursor);
             let path = Path::Key(path, &field.key);
             self.value(value, &field.ty, (shape, field), &path)?;
         }
@@ -124,7 +120,7 @@ impl Writer<'_> {
 
     fn value(
         &mut self,
-        value: Option<&Value<'_>>,
+        value: Option<Value<'a>>,
         ty: &Type,
         owner: (&Fields, &Field),
         path: &Path<'_>,
@@ -159,13 +155,13 @@ impl Writer<'_> {
 
     fn present(
         &mut self,
-        value: &Value<'_>,
+        value: Value<'a>,
         ty: &Type,
         owner: (&Fields, &Field),
         path: &Path<'_>,
     ) -> Result<(), Bubble> {
         match (&ty.kind, value) {
-            (Kind::Leaf | Kind::Typename, value) => value.write(self.out),
+            (Kind::Leaf | Kind::Typename, value) => self.tree.write(value, self.out),
             (Kind::Enum(names), Value::Leaf(text)) => {
                 let known = value.plain_str().is_some_and(|name| names.contains(name));
                 if !known {
@@ -175,12 +171,12 @@ impl Writer<'_> {
             }
             (Kind::List(item), Value::List(items)) => {
                 self.out.push(b'[');
-                for (index, value) in items.iter().enumerate() {
+                for (index, value) in self.tree.items(items).iter().enumerate() {
                     if index > 0 {
                         self.out.push(b',');
                     }
                     let path = Path::Index(path, index);
-                    self.value(Some(value), item, owner, &path)?;
+                    self.value(Some(*value), item, owner, &path)?;
                 }
                 self.out.push(b']');
             }
@@ -188,7 +184,7 @@ impl Writer<'_> {
                 self.object(object, shape, &shape.type_name, path)?;
             }
             (Kind::Abstract(shapes), Value::Object(object)) => {
-                let Some(shape) = concrete(shapes, object) else {
+                let Some(shape) = concrete(shapes, self.tree.typename(object)) else {
                     return self.mismatch(owner, path);
                 };
                 self.object(object, shape, &shape.type_name, path)?;
@@ -233,9 +229,8 @@ impl Writer<'_> {
 
 /// The shape for the type that an object says it is; None where that type is
 /// not public or does not belong here.
-fn concrete<'s>(shapes: &'s Abstract, object: &[(&str, Value<'_>)]) -> Option<&'s Fields> {
-    let told = object.iter().find(|(name, _)| *name == "__typename");
-    match told.and_then(|(_, value)| value.plain_str()) {
+fn concrete<'s>(shapes: &'s Abstract, typename: Option<&str>) -> Option<&'s Fields> {
+    match typename {
         Some(name) if name == &*shapes.own.type_name => Some(&shapes.own),
         Some(name) => shapes.by_type.get(name).map(|shape| &**shape),
         // With a single member there is nothing to tell apart.
@@ -245,18 +240,14 @@ fn concrete<'s>(shapes: &'s Abstract, object: &[(&str, Value<'_>)]) -> Option<&'
     }
 }
 
-fn lookup<'v, 'a>(
-    object: &'v [(&'a str, Value<'a>)],
-    key: &str,
-    cursor: &mut usize,
-) -> Option<&'v Value<'a>> {
-    if let Some((name, value)) = object.get(*cursor)
-        && *name == key
+fn lookup<'a>(object: &[(Key, Value<'a>)], key: Key, cursor: &mut usize) -> Option<Value<'a>> {
+    if let Some((known, value)) = object.get(*cursor)
+        && *known == key
     {
         *cursor += 1;
-        return Some(value);
+        return Some(*value);
     }
-    let slot = object.iter().position(|(name, _)| *name == key)?;
+    let slot = object.iter().position(|(known, _)| *known == key)?;
     *cursor = slot + 1;
-    Some(&object[slot].1)
+    Some(object[slot].1)
 }
