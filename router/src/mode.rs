@@ -1,6 +1,6 @@
 //! Development and production: what is shown of the inside.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use platform::telemetry::TraceContext;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -108,9 +108,12 @@ fn mask(error: &mut GraphQLError) {
     error.extensions.retain(|name, _| PUBLIC_EXTENSIONS.contains(&name.as_str()));
 }
 
-/// The layer that gives each request its trace, so that all that is told of it names the same.
-pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
+/// Gives a request its trace, so that all that is told of it names the same.
+pub(crate) async fn trace<F: Future<Output = Response>>(
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let trace = TraceContext::from_headers(request.headers());
     trace.inject(request.headers_mut());
-    trace.scope(next.run(request)).await
+    trace.scope(next(request)).await
 }

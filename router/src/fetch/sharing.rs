@@ -18,13 +18,15 @@ use platform::subgraph::{Request, Response, TransportError};
 use uuid::Uuid;
 
 use super::{Origin, refusal};
+use crate::name::Hasher;
 
 /// Headers that differ from request to request without changing its meaning.
 const VOLATILE: [&str; 4] = ["traceparent", "tracestate", "moim-timestamp", "moim-signature"];
 
 type Outcome = Result<Response, TransportError>;
 type SharedOutcome = Result<Response, Arc<TransportError>>;
-type Running = BoxFuture<'static, SharedOutcome>;
+type Call = BoxFuture<'static, SharedOutcome>;
+type Running = HashMap<Key, Entry, Hasher>;
 
 /// Counts the writes that this router has seen end. A fetch begun before a write
 /// ended is not shared with one that begins after it, so that whoever wrote
@@ -54,13 +56,13 @@ struct Key {
 /// Fetches under way of one subgraph.
 #[derive(Clone)]
 pub(super) struct Sharing {
-    running: Arc<Mutex<HashMap<Key, Entry>>>,
+    running: Arc<Mutex<Running>>,
     writes: Writes,
 }
 
 struct Entry {
     number: u64,
-    fetch: WeakShared<Running>,
+    fetch: WeakShared<Call>,
 }
 
 impl Sharing {
@@ -92,14 +94,14 @@ impl Sharing {
 
     fn begin(
         &self,
-        running: &mut HashMap<Key, Entry>,
+        running: &mut Running,
         key: Key,
         fetch: BoxFuture<'static, Outcome>,
-    ) -> Shared<Running> {
+    ) -> Shared<Call> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let leaving = Leaving { sharing: self.clone(), key: key.clone(), number };
-        let run: Running = async move {
+        let run: Call = async move {
             let outcome = fetch.await;
             // From now on the same fetch is a new one.
             drop(leaving);
@@ -113,7 +115,7 @@ impl Sharing {
         shared
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, header::SET_COOKIE};
 use platform::{
@@ -226,10 +226,13 @@ fn note(headers: &HeaderMap) {
     });
 }
 
-/// The layer that writes what subgraphs' answers add into the response.
-pub(crate) async fn respond(request: Request, next: Next) -> Response {
+/// Writes what subgraphs' answers add into the response.
+pub(crate) async fn respond<F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let added = Arc::<Mutex<HeaderMap>>::default();
-    let mut response = ADDED.scope(Arc::clone(&added), next.run(request)).await;
+    let mut response = ADDED.scope(Arc::clone(&added), next(request)).await;
     let added = std::mem::take(&mut *added.lock().unwrap_or_else(PoisonError::into_inner));
     for name in added.keys() {
         if name != SET_COOKIE {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    middleware::{from_fn, from_fn_with_state},
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
     routing::get,
 };
 use http::{HeaderName, HeaderValue, Method, header};
@@ -41,9 +42,7 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Result<Router, ConfigError> {
     let mut routes = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(DefaultBodyLimit::max(config.http.body_max_bytes))
-        .layer(from_fn(headers::respond))
-        .layer(from_fn_with_state(Arc::clone(&gateway.limiter), rate::meter))
-        .layer(from_fn(mode::trace))
+        .layer(from_fn_with_state(Arc::clone(gateway), surround))
         .with_state(Arc::clone(gateway));
     if config.explores() {
         routes = routes.merge(explorer::routes());
@@ -61,6 +60,13 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Result<Router, ConfigError> {
         Some(layer) => Ok(routes.layer(layer)),
         None => Ok(routes),
     }
+}
+
+/// What is around every request to the endpoint. One layer: each is boxed and cloned for every request.
+async fn surround(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let answer = |request| headers::respond(request, |request| next.run(request));
+    let metered = |request| rate::meter(&gateway.limiter, request, answer);
+    mode::trace(request, metered).await
 }
 
 fn cors(config: &Cors) -> Result<Option<CorsLayer>, ConfigError> {

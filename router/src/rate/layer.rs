@@ -7,8 +7,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
-    middleware::Next,
+    extract::{ConnectInfo, Request},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
@@ -47,11 +46,11 @@ pub(crate) fn note_identity(identity: &Identity) {
     });
 }
 
-/// The layer.
-pub(crate) async fn meter(
-    State(limiter): State<Arc<Limiter>>,
+/// Does it all.
+pub(crate) async fn meter<F: Future<Output = Response>>(
+    limiter: &Limiter,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(peer)| peer.ip());
@@ -62,11 +61,11 @@ pub(crate) async fn meter(
         headers.insert(CLIENT_ADDRESS, value);
     }
     if !limiter.config.enabled {
-        return next.run(request).await;
+        return next(request).await;
     }
     let slip = Arc::<Slip>::default();
-    let response = SLIP.scope(Arc::clone(&slip), next.run(request)).await;
-    finish(&limiter, &slip, address, response).await
+    let response = SLIP.scope(Arc::clone(&slip), next(request)).await;
+    finish(limiter, &slip, address, response).await
 }
 
 /// Clients can't speak as the router.
