@@ -27,8 +27,13 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use contestant::{Contestant, Recipe, file, version};
 use load::{Load, Operation};
+use mimalloc::MiMalloc;
 use platform::{config::Env, telemetry};
 use report::{Entry, Report, Round};
+
+/// The same as that of `moim`: our router runs in this program, too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Version of the npm gateway, as in gateway/package.json.
 const GATEWAY_VERSION: &str = "2.15.1";
