@@ -5,6 +5,7 @@
 
 mod command;
 mod demo;
+mod operations;
 mod serve;
 mod service;
 mod setting;

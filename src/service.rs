@@ -1,7 +1,7 @@
 //! The services of this installation, and how each is put together.
 
 use anyhow::{Context, Result};
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use platform::{
     bus::Bus,
     cache::Cache,
@@ -142,6 +142,8 @@ pub(crate) struct Service {
     pub(crate) endpoint: Arc<Endpoint>,
     /// Public paths beside GraphQL.
     pub(crate) routes: Router,
+    /// What it works with.
+    pub(crate) kernel: Kernel,
     work: Box<dyn Fn(&Shutdown) + Send + Sync>,
 }
 
@@ -153,13 +155,18 @@ impl Service {
     pub(crate) async fn start(name: Name, shared: &Shared, source: &dyn Source) -> Result<Self> {
         let kernel = shared.kernel(name).await?;
         kernel.watch_health();
+        let sampled = kernel.clone();
         macro_rules! parts {
             ($domain:ident) => {{
                 let config = $domain::Config::from(source)?;
                 let service = $domain::Service::new(kernel, config).await?;
                 let (endpoint, routes) = (service.endpoint(), service.routes());
+                let routes = match routes.has_routes() {
+                    true => routes.route_layer(from_fn(platform::metrics::http::measure)),
+                    false => routes,
+                };
                 let work = Box::new(move |shutdown: &Shutdown| service.work(shutdown));
-                Self { endpoint, routes, work }
+                Self { endpoint, routes, kernel: sampled, work }
             }};
         }
         Ok(match name {

@@ -10,5 +10,6 @@ mod bad_input;
 mod crash;
 mod live;
 mod main_job;
+mod operations;
 mod several;
 mod transport;

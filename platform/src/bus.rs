@@ -241,7 +241,9 @@ impl Bus {
         headers.insert(HEADER_DELIVERIES, from.deliveries.to_string());
         headers.insert(HEADER_REASON, single_line(reason));
         let subject = self.subject(&format!("{DEAD_ROOT}.{consumer}"));
-        self.store(subject, headers, body.clone()).await
+        self.store(subject, headers, body.clone()).await?;
+        crate::metrics::messaging::buried(consumer);
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whether a process is alive, and whether it can work: `/health/live`, `/health/ready`, `/health`.
+//!
+//! However many probes come, a component is looked at about once a second, with a time limit.
 
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -12,10 +14,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use crate::metrics::{self, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
 use crate::subgraph::Cause;
 
 /// How long a component's state is believed before it is looked at again.
@@ -44,6 +47,55 @@ pub enum Status {
     Down,
 }
 
+struct Metrics {
+    up: IntGaugeVec,
+    ready: IntGauge,
+    checks: IntCounterVec,
+    duration: HistogramVec,
+    since: GaugeVec,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    up: metrics::gauges(
+        "moim_health_component_up",
+        "Whether a component worked at the last look (1) or not (0).",
+        &["component", "need"],
+    ),
+    ready: metrics::gauge(
+        "moim_health_ready",
+        "Whether the process is ready for work (1) or not (0).",
+    ),
+    checks: metrics::counters(
+        "moim_health_checks_total",
+        "Looks at components, by what they found.",
+        &["component", "status"],
+    ),
+    duration: metrics::histograms(
+        "moim_health_check_duration_seconds",
+        "Time that a look at a component took.",
+        &["component"],
+        &CHECK_BUCKETS_S,
+    ),
+    since: metrics::fractions(
+        "moim_health_component_changed_timestamp_seconds",
+        "When a component's status last changed, in seconds since 1970.",
+        &["component"],
+    ),
+});
+
+/// Upper bounds of the buckets for looks at components, in seconds.
+const CHECK_BUCKETS_S: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.0];
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "UP",
+            Self::Degraded => "DEGRADED",
+            Self::Down => "DOWN",
+        }
+    }
+}
+
 type Check = dyn Fn() -> BoxFuture<'static, Result<(), Cause>> + Send + Sync;
 
 struct Component {
@@ -70,7 +122,6 @@ pub struct Registry {
 #[derive(Default)]
 struct Inner {
     components: RwLock<Vec<Arc<Component>>>,
-    details: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -99,7 +150,7 @@ pub struct ComponentReport {
     pub status: Status,
     /// How long the last look took.
     pub latency_ms: u64,
-    /// What is wrong, where details are told.
+    /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -124,11 +175,6 @@ impl Registry {
         self.inner.components.write().unwrap_or_else(PoisonError::into_inner).push(component);
     }
 
-    /// Whether `/health` tells what is wrong; off by default, since it names inner addresses.
-    pub fn set_details(&self, shown: bool) {
-        self.inner.details.store(shown, Ordering::Relaxed);
-    }
-
     /// Makes the process not ready from now on, because it is about to end.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
@@ -137,7 +183,6 @@ impl Registry {
     /// Looks at everything.
     pub async fn report(&self) -> Report {
         let components = self.components();
-        let details = self.inner.details.load(Ordering::Relaxed);
         let findings = join_all(components.iter().map(|component| component.look())).await;
         let mut status = Status::Up;
         let mut reports = Vec::with_capacity(components.len());
@@ -147,17 +192,35 @@ impl Registry {
                 name: component.name.clone(),
                 status: finding.status,
                 latency_ms: finding.latency_ms,
-                detail: finding.detail.filter(|_| details),
+                detail: finding.detail,
             });
         }
         if self.inner.draining.load(Ordering::Relaxed) {
             status = Status::Down;
         }
+        METRICS.ready.set(i64::from(status != Status::Down));
         Report { status, components: reports }
     }
 
-    /// `/health/live`, `/health/ready` and `/health`.
+    /// `/health/live`, `/health/ready` and `/health`, without details.
     pub fn routes(&self) -> Router {
+        self.routes_with(|_| false)
+    }
+
+    /// The same; `/health` names the components, and what is wrong with them, where `authorized` says
+    /// so of a request's headers.
+    pub fn routes_with(
+        &self,
+        authorized: impl Fn(&HeaderMap) -> bool + Clone + Send + Sync + 'static,
+    ) -> Router {
+        let all = move |State(registry): State<Self>, headers: HeaderMap| async move {
+            let report = registry.report().await;
+            let status = http_status(report.status);
+            match authorized(&headers) {
+                true => (status, Json(report)).into_response(),
+                false => (status, Json(Brief { status: report.status })).into_response(),
+            }
+        };
         Router::new()
             .route("/health/live", get(|| async { Json(Brief { status: Status::Up }) }))
             .route("/health/ready", get(ready))
@@ -171,6 +234,25 @@ impl Registry {
 }
 
 impl Component {
+    fn count(&self, status: Status, changed: bool, took: Duration) {
+        let name = self.name.as_str();
+        let up = status == Status::Up;
+        let need = match self.need {
+            Need::Required => "required",
+            Need::Degraded => "degraded",
+        };
+        METRICS.up.with_label_values(&[name, need]).set(i64::from(up));
+        METRICS.duration.with_label_values(&[name]).observe(took.as_secs_f64());
+        for one in [Status::Up, Status::Degraded, Status::Down] {
+            let count = METRICS.checks.with_label_values(&[name, one.as_str()]);
+            count.inc_by(u64::from(one == status));
+        }
+        if changed {
+            let now = chrono::Utc::now().timestamp_millis() as f64 / 1_000.0;
+            METRICS.since.with_label_values(&[name]).set(now);
+        }
+    }
+
     async fn look(&self) -> Finding {
         let mut last = self.last.lock().await;
         if let Some((at, finding)) = &*last
@@ -194,6 +276,7 @@ impl Component {
         if let (true, Some(wrong)) = (changed, &wrong) {
             tracing::warn!(component = self.name, error = wrong, "health check failed");
         }
+        self.count(status, changed, start.elapsed());
         let latency_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let finding = Finding { status, latency_ms, detail: wrong };
         *last = Some((Instant::now(), finding.clone()));
@@ -209,11 +292,6 @@ struct Brief {
 async fn ready(State(registry): State<Registry>) -> Response {
     let status = registry.report().await.status;
     (http_status(status), Json(Brief { status })).into_response()
-}
-
-async fn all(State(registry): State<Registry>) -> Response {
-    let report = registry.report().await;
-    (http_status(report.status), Json(report)).into_response()
 }
 
 fn http_status(status: Status) -> StatusCode {

@@ -13,7 +13,7 @@
 //! | [`event`], [`outbox`], [`relay`], [`inbox`], [`bus`], [`topology`] | events, told once the change is committed, handled once |
 //! | [`dead_letter`] | what was given up, and how it gets another chance |
 //! | [`queue`], [`task`] | long work: jobs, their workers, and the state that everybody sees |
-//! | [`health`], [`telemetry`], [`shutdown`] | operations |
+//! | [`health`], [`metrics`], [`operations`], [`telemetry`], [`shutdown`] | what operators see and do |
 //! | [`kernel`] | everything of the above that a service is handed |
 
 pub mod cache;
@@ -23,7 +23,9 @@ pub mod health;
 pub mod identity;
 pub mod kernel;
 pub mod membership;
+pub mod metrics;
 pub mod object;
+pub mod operations;
 pub mod page;
 pub mod shutdown;
 pub mod signature;

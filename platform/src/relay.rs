@@ -75,6 +75,7 @@ impl Relay {
 
     /// Publishes until the shutdown; what is at work then is finished first.
     pub async fn run(self, shutdown: Shutdown) {
+        crate::metrics::messaging::relay();
         let mut working: JoinSet<(i16, Outcome)> = JoinSet::new();
         let mut busy: Vec<i16> = Vec::new();
         let mut waiting: BTreeMap<i16, Waiting> = BTreeMap::new();

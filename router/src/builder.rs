@@ -17,6 +17,7 @@ use crate::{
     engine::Engine,
     gateway::Gateway,
     http,
+    metrics::METRICS,
     push::{EventStream, SourceError},
     rate::Limiter,
     reload::{self, Assembly},
@@ -37,6 +38,7 @@ pub struct RouterBuilder {
     config: Config,
     transports: HashMap<String, Arc<dyn Transport>>,
     keys: Option<Keys>,
+    operations: Option<axum::Router>,
     health: Registry,
     events: Option<EventStream>,
     cache: Option<Cache>,
@@ -93,6 +95,7 @@ impl Router {
             config,
             transports: HashMap::new(),
             keys: None,
+            operations: None,
             health: Registry::default(),
             events: None,
             cache: None,
@@ -203,6 +206,13 @@ impl RouterBuilder {
         self
     }
 
+    /// Serves these endpoints for operators instead of probes alone.
+    #[must_use]
+    pub fn operations(mut self, routes: axum::Router) -> Self {
+        self.operations = Some(routes);
+        self
+    }
+
     /// Serves the explorer or not, whatever the configuration says.
     #[must_use]
     pub fn explorer(mut self, shown: bool) -> Self {
@@ -215,12 +225,14 @@ impl RouterBuilder {
     /// # Errors
     /// Where supergraph, configuration or key sets are unusable.
     pub async fn build(self) -> Result<Router, BuildError> {
+        std::sync::LazyLock::force(&METRICS);
         let authenticator = Authenticator::new(&self.config.authentication)?;
         let stream = event_stream(self.events, &self.config).await?;
         let assembly =
             Assembly::new(self.config.clone(), self.transports, self.keys, stream.clone());
         let current = assembly.make(self.sdl).await?;
         let config = self.config;
+        let production = config.in_production();
         let given = self.cache.as_ref();
         let (rates, documents) = (&config.rate_limit, &config.documents);
         let counts = redis(given, rates.enabled, rates.redis.as_ref()).await?;
@@ -231,7 +243,9 @@ impl RouterBuilder {
         let (limiter, stop) = (Arc::new(limiter), assembly.stop());
         let gateway = Gateway::new(current, authenticator, config, limiter, documents, stop)?;
         let gateway = Arc::new(gateway);
-        let routes = http::routes(&gateway)?.merge(self.health.routes());
+        let operations =
+            self.operations.unwrap_or_else(|| self.health.routes_with(move |_| !production));
+        let routes = http::routes(&gateway)?.merge(operations);
         Ok(Router { gateway, routes, assembly: Arc::new(assembly), health: self.health })
     }
 }

@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde_json::Map;
 
+use crate::metrics::METRICS;
+
 /// Stable values of `extensions.code`.
 pub mod code {
     /// No valid proof of identity.
@@ -121,6 +123,7 @@ pub fn response(errors: &[GraphQLError]) -> bytes::Bytes {
     struct Response<'a> {
         errors: &'a [GraphQLError],
     }
+    METRICS.errors(errors);
     let mut errors = errors.to_vec();
     trace(&mut errors);
     let errors = &errors;

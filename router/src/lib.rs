@@ -19,6 +19,7 @@
 //! | [`mode`] | development and production; what clients are told of errors |
 //! | [`push`] | subscriptions fed by the event stream |
 //! | [`document`] | persisted documents, the safelist |
+//! | `metrics` | what is counted |
 //! | [`limit`] | how much one operation may ask for |
 //! | `name` | sets of names
 //! | [`error`] | errors as clients see them |
@@ -35,6 +36,7 @@ pub mod gateway;
 pub mod headers;
 mod http;
 pub mod limit;
+mod metrics;
 pub mod mode;
 mod name;
 mod planner;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     config::Config,
     error::{self, GraphQLError, code},
+    metrics::{self, METRICS},
 };
 
 /// Who is meant to use a router.
@@ -34,6 +35,11 @@ pub struct Errors {
 impl Config {
     fn in_development(&self) -> bool {
         self.mode == Mode::Development
+    }
+
+    /// Whether the router is for everybody.
+    pub fn in_production(&self) -> bool {
+        self.mode == Mode::Production
     }
 
     /// Whether `__schema` and `__type` are answered.
@@ -79,6 +85,7 @@ impl Told {
             }
             self.suggest(error);
         }
+        METRICS.errors(errors);
         error::trace(errors);
     }
 
@@ -108,12 +115,15 @@ fn mask(error: &mut GraphQLError) {
     error.extensions.retain(|name, _| PUBLIC_EXTENSIONS.contains(&name.as_str()));
 }
 
-/// Gives a request its trace, so that all that is told of it names the same.
+/// Measures a request and gives it its trace, so that all that is told of it names the same.
 pub(crate) async fn trace<F: Future<Output = Response>>(
     mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
     let trace = TraceContext::from_headers(request.headers());
     trace.inject(request.headers_mut());
-    trace.scope(next(request)).await
+    let running = metrics::GRAPHQL.begin(request.method());
+    let response = trace.scope(next(request)).await;
+    metrics::GRAPHQL.end(&running, response.status());
+    response
 }

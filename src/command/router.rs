@@ -1,10 +1,11 @@
 //! `moim router`: the federation router alone.
 
-use crate::{command::subgraph::announce, serve, setting::Settings};
+use crate::{command::subgraph::announce, operations, serve, setting::Settings};
 use anyhow::{Context, Result};
 use platform::{
     cache::Cache,
     config::{self, Env, Source},
+    health::Registry,
     shutdown::Shutdown,
     signature, telemetry,
 };
@@ -53,7 +54,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if configuration.events.is_none() && settings.get("MOIM_NATS_URL").is_some() {
         configuration.events = Some(events(&settings)?);
     }
-    let mut builder = Router::builder(supergraph, configuration);
+    let main = (listener.local_addr()?, configuration.in_production());
+    let health = Registry::default();
+    let info = operations::info("router", None);
+    let operations = operations::routes(info, &health, main, &settings, &shutdown).await?;
+    let mut builder =
+        Router::builder(supergraph, configuration).health(health).operations(operations);
     if settings.get("MOIM_SIGNATURE_KEY").is_some() {
         builder = builder.keys(signature::Keys::from(&config::Keys::from(&settings)?));
     }

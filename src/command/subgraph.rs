@@ -1,13 +1,14 @@
 //! `moim subgraph NAME`: one subgraph's HTTP server.
 
 use crate::{
-    serve,
+    operations, serve,
     service::{Name, Service, Shared},
     setting::{self, Settings},
 };
 use anyhow::Result;
 use platform::{
     config::{Env, Source},
+    metrics::sampler,
     shutdown::Shutdown,
     subgraph::{Http, HttpOptions},
     telemetry,
@@ -44,8 +45,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let shared = Shared::connect(&settings).await?;
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
-    let routes =
-        service.endpoint.routes().merge(service.routes.clone()).merge(shared.health.routes());
+    shutdown.spawn(sampler::run(vec![service.kernel.clone()], shutdown.clone()));
+    let info = operations::info("subgraph", Some(arguments.name.as_str()));
+    let main = (listener.local_addr()?, false);
+    let operations = operations::routes(info, &shared.health, main, &settings, &shutdown).await?;
+    let routes = service.endpoint.routes().merge(service.routes.clone()).merge(operations);
     announce(arguments.name.as_str(), &listener)?;
     let end = serve::End::DEFAULT;
     serve::run(listener, routes, &shutdown, &shared.health, end, async {}).await?;

@@ -1,13 +1,14 @@
 //! `moim up`: everything on this machine.
 
 use crate::{
-    demo, serve,
+    demo, operations, serve,
     service::{Name, Service, Shared},
     setting::{self, KeyFolder, Settings},
 };
 use anyhow::{Context, Result, anyhow};
 use platform::{
     config::{Env, Source, Values},
+    metrics::sampler,
     shutdown::Shutdown,
     telemetry, topology,
 };
@@ -85,10 +86,14 @@ async fn start_all(
     // There is no other router to go to.
     config.shutdown.drain_ms = 0;
     config.events = Some(super::router::events(&settings)?);
+    let main = (listener.local_addr()?, config.in_production());
+    let info = operations::info("up", None);
+    let operations = operations::routes(info, &shared.health, main, &settings, shutdown).await?;
     let mut builder = Router::builder(SUPERGRAPH, config)
         .keys(shared.keys.clone())
         .cache(shared.cache.clone())
-        .health(shared.health.clone());
+        .health(shared.health.clone())
+        .operations(operations);
     for (name, service) in &services {
         builder = builder.transport(name.as_str(), service.endpoint.clone());
         routes = routes.merge(service.routes.clone());
@@ -97,6 +102,8 @@ async fn start_all(
     for (_, service) in &services {
         service.work(shutdown);
     }
+    let kernels = services.iter().map(|(_, service)| service.kernel.clone()).collect();
+    shutdown.spawn(sampler::run(kernels, shutdown.clone()));
     let serving = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { serve::router(listener, router, routes, &shutdown).await }

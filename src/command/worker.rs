@@ -1,14 +1,15 @@
 //! `moim worker NAME`: one service's relay, event consumers and job workers.
 
 use crate::{
-    command::subgraph::set_peers,
-    serve,
+    command::subgraph::{announce, set_peers},
+    operations, serve,
     service::{Name, Service, Shared},
     setting::{self, Settings},
 };
 use anyhow::Result;
 use platform::{
     config::{Env, Source},
+    metrics::sampler,
     shutdown::Shutdown,
     telemetry,
 };
@@ -21,7 +22,8 @@ pub(crate) struct Arguments {
     name: Name,
 }
 
-/// Works until the process is told to end; with `MOIM_LISTEN` it serves health as well.
+/// Works until the process is told to end; with `MOIM_LISTEN` or `MOIM_OPERATIONS_LISTEN` it serves
+/// health and metrics as well.
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     telemetry::init(&telemetry::Log::from(&Env)?)?;
     let settings = Settings::load()?;
@@ -31,13 +33,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
     service.work(&shutdown);
+    shutdown.spawn(sampler::run(vec![service.kernel.clone()], shutdown.clone()));
     tracing::info!(service = arguments.name.as_str(), "works");
+    let info = operations::info("worker", Some(arguments.name.as_str()));
     if settings.get("MOIM_LISTEN").is_some() {
         let listener = serve::bind(setting::listen(None)?).await?;
-        let (routes, health) = (shared.health.routes(), &shared.health);
+        announce("worker", &listener)?;
+        let (main, health) = ((listener.local_addr()?, false), &shared.health);
+        let routes = operations::routes(info, health, main, &settings, &shutdown).await?;
         // Nobody waits for its answers but probes.
         let end = serve::End { drain: Duration::ZERO, ..serve::End::DEFAULT };
         serve::run(listener, routes, &shutdown, health, end, async {}).await?;
+    } else {
+        let nowhere = (([127, 0, 0, 1], 0).into(), false);
+        let _unserved =
+            operations::routes(info, &shared.health, nowhere, &settings, &shutdown).await?;
     }
     shutdown.cancelled().await;
     shutdown.finish().await;

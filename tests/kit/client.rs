@@ -102,8 +102,25 @@ impl Client {
 
     /// Gets a path, as JSON or `null` when the body is none.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let request = Request::get(format!("{}{path}", self.base)).body(Full::default());
-        self.request(request.expect("request")).await
+        let (status, text) = self.get_text(path).await;
+        Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+    }
+
+    async fn fetch(&self, path: &str) -> hyper::Response<hyper::body::Incoming> {
+        let mut request = Request::get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Full::default()).expect("request");
+        self.http.request(request).await.unwrap_or_else(|e| panic!("GET {path}: {e:?}"))
+    }
+
+    /// Gets a path, as text.
+    pub(crate) async fn get_text(&self, path: &str) -> (StatusCode, String) {
+        let response = self.fetch(path).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("body").to_bytes();
+        (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
     }
 
     /// Uploads a body to an absolute URL with PUT.

@@ -66,21 +66,26 @@ impl Place {
             .spawn()
             .expect("moim starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let base = tokio::time::timeout(START, listening(&mut lines))
+        let (base, operations) = tokio::time::timeout(START, listening(&mut lines))
             .await
             .unwrap_or_else(|_| panic!("moim {arguments:?} doesn't listen within {START:?}"));
         let output =
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Instance { child, base, _output: output }
+        Instance { child, base, operations, _output: output }
     }
 }
 
-/// Reads on until a line names the address.
-async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+/// Reads on until a line names the address; gives also the one for operators, if it is another.
+async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> (String, Option<String>) {
+    let mut operations = None;
     while let Some(line) = lines.next_line().await.expect("output") {
         if let Some(at) = line.find("http://127.0.0.1:") {
             let address = line[at..].split_whitespace().next().unwrap_or_default();
-            return address.trim_end_matches("/graphql").to_owned();
+            if let Some(address) = address.strip_suffix("/metrics") {
+                operations = Some(address.to_owned());
+                continue;
+            }
+            return (address.trim_end_matches("/graphql").to_owned(), operations);
         }
     }
     panic!("moim ended before it listened; its errors are above");
@@ -90,6 +95,8 @@ async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
 pub(crate) struct Instance {
     child: Child,
     pub(crate) base: String,
+    /// Where operators ask, if that is an address of its own.
+    pub(crate) operations: Option<String>,
     _output: tokio::task::JoinHandle<()>,
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod client;
 pub(crate) mod instance;
+pub(crate) mod proxy;
+pub(crate) mod scrape;
 pub(crate) mod sse;
 pub(crate) mod story;
 pub(crate) mod websocket;

@@ -1,7 +1,7 @@
 //! Consuming events: in order, each effect once, confirmed after its commit.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Message};
@@ -12,6 +12,7 @@ use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
 use crate::error::chain;
 use crate::event::{Event, HEADER_TRACE};
 use crate::inbox::{self, HandleError, Handler};
+use crate::metrics::messaging::{self, Handled};
 use crate::shutdown::Shutdown;
 use crate::telemetry::TraceContext;
 use crate::topology;
@@ -40,6 +41,7 @@ impl Bus {
         handler: Arc<dyn Handler>,
         shutdown: Shutdown,
     ) {
+        messaging::consumer(consumer);
         let feed = Feed { bus: self, consumer, pool, handler, shutdown: &shutdown };
         while !shutdown.is_triggered() {
             let Some(pull) = self.await_consumer(consumer, &shutdown).await else { return };
@@ -112,8 +114,13 @@ impl Feed<'_> {
         // A replayed event says where it was told first.
         let first = message.headers.as_ref().and_then(|headers| headers.get(HEADER_SUBJECT));
         let subject = first.map_or(subject, |first| first.as_str());
+        let began = Instant::now();
+        let mut ignored = false;
         let answer = match Event::read(subject, &message.payload) {
-            Ok(event) if !self.handler.wants(&event.kind) => AckKind::Ack,
+            Ok(event) if !self.handler.wants(&event.kind) => {
+                ignored = true;
+                AckKind::Ack
+            }
             Ok(event) => {
                 let trace = trace_of(message);
                 let Some(tx) = self.begin(message).await else { return };
@@ -122,6 +129,13 @@ impl Feed<'_> {
             }
             Err(error) => self.bury(message, delivered, &chain(&error)).await,
         };
+        let outcome = match answer {
+            AckKind::Ack if ignored => Handled::Ignored,
+            AckKind::Ack => Handled::Done,
+            AckKind::Term => Handled::Dead,
+            _ => Handled::Retried,
+        };
+        messaging::handled(self.consumer, outcome, began.elapsed());
         if let Err(error) = message.ack_with(answer).await {
             tracing::warn!(consumer = self.consumer, %error, "answer not sent, the event comes again");
         }
@@ -158,6 +172,7 @@ impl Feed<'_> {
             if inbox::first_time(&mut tx, self.consumer, event.id).await? {
                 self.handler.handle(event, &mut tx).await?;
                 tx.commit().await?;
+                messaging::took_effect(self.consumer, event.time);
             }
             Ok(())
         };

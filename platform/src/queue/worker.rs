@@ -16,6 +16,7 @@ use super::Work;
 use crate::bus::{Bus, pause};
 use crate::dead_letter;
 use crate::error::chain;
+use crate::metrics::messaging;
 use crate::shutdown::Shutdown;
 use crate::task::Tasks;
 use crate::topology::QueueSpec;
@@ -66,6 +67,8 @@ pub async fn run_worker(
         tracing::error!(queue, "nats/ has no such queue: nobody works on it");
         return;
     };
+    let consumers = lane::consumers(&spec);
+    messaging::queue(queue, &slot::OUTCOMES, &consumers);
     let (hinting, hints) = mpsc::channel(HINTS_MAX);
     let crew = Arc::new(Crew {
         bus: bus.clone(),
@@ -85,6 +88,7 @@ pub async fn run_worker(
     all.spawn(crew.clone().listen());
     let mut workers = JoinSet::new();
     while !shutdown.is_triggered() {
+        messaging::workers(queue, crew.size(), crew.busy.load(Ordering::SeqCst));
         let missing = spec.workers.min.saturating_sub(crew.size());
         let more = missing.max(crew.wanted().await);
         for _ in 0..more {

@@ -13,6 +13,8 @@ use super::{BATCH_ROWS, IN_FLIGHT};
 use crate::bus::{Bus, SendError};
 use crate::cache::Cache;
 use crate::error::chain;
+use crate::event::HEADER_TYPE;
+use crate::metrics::messaging;
 
 /// Space of the lanes' advisory locks ("moim"); ordering keys' locks are of the one-number kind.
 const LOCK_SPACE: i32 = 0x6d6f_696d;
@@ -43,12 +45,28 @@ struct Row {
     invalidates: Vec<String>,
 }
 
+impl Row {
+    /// The event's type, or the job's queue: set by our own code, so there are few.
+    fn kind(&self) -> String {
+        let queue = || self.subject.split('.').nth(2);
+        self.headers
+            .get(HEADER_TYPE)
+            .and_then(Value::as_str)
+            .or_else(queue)
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
 /// What became of the rows of a batch, by position.
 #[derive(Default)]
 struct Fate {
     kept: Vec<i64>,
     forgotten: Vec<i64>,
     refused: Vec<(i64, String)>,
+    /// Class and type of what was published; class of, and reason why, what has to wait.
+    published: Vec<(String, String)>,
+    delayed: Vec<(String, &'static str)>,
     full: HashSet<String>,
     away: Option<String>,
 }
@@ -100,6 +118,8 @@ pub(super) async fn publish(
     let fate = send_all(bus, rows).await;
     mark(&mut tx, &fate).await?;
     tx.commit().await?;
+    fate.published.iter().for_each(|(class, kind)| messaging::published(class, kind));
+    fate.delayed.iter().for_each(|(class, reason)| messaging::delayed(class, reason));
     for subject in &fate.full {
         tracing::warn!(subject, "queue full, its jobs wait in the outbox");
     }
@@ -173,15 +193,26 @@ async fn send_in_order(bus: &Bus, rows: Vec<Row>, fate: &Mutex<Fate>) {
         }
         let sent = if full { Err(SendError::Full) } else { send(bus, &row).await };
         match sent {
-            Ok(()) if row.class == "event" => fate().kept.push(row.position),
-            Ok(()) => fate().forgotten.push(row.position),
+            Ok(()) => {
+                let mut fate = fate();
+                match row.class.as_str() {
+                    "event" => fate.kept.push(row.position),
+                    _ => fate.forgotten.push(row.position),
+                }
+                let kind = row.kind();
+                fate.published.push((row.class, kind));
+            }
             Err(error @ SendError::Away(_)) => {
-                fate().away = Some(chain(&error));
+                let mut fate = fate();
+                fate.away = Some(chain(&error));
+                fate.delayed.push((row.class, "away"));
                 return;
             }
             Err(error) => {
                 let mut fate = fate();
-                if matches!(error, SendError::Full) {
+                let full = matches!(error, SendError::Full);
+                fate.delayed.push((row.class, if full { "full" } else { "refused" }));
+                if full {
                     fate.full.insert(row.subject);
                 } else {
                     let error = chain(&error);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_graphql::{ObjectType, Schema, ServerError, SubscriptionType};
 use axum::extract::State;
@@ -16,6 +17,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::{Request, Response, Transport, TransportError};
 use crate::error::{self, ApiError, Code};
+use crate::metrics::http::Route;
+use crate::metrics::messaging;
 use crate::signature::Keys;
 use crate::telemetry::TraceContext;
 
@@ -39,6 +42,7 @@ struct Inner {
     name: String,
     keys: Keys,
     execute: Box<Execute>,
+    metrics: messaging::Endpoint,
 }
 
 impl fmt::Debug for Endpoint {
@@ -68,7 +72,9 @@ impl Endpoint {
             let request = per_request(request);
             async move { schema.execute(request).await }.boxed()
         });
-        Arc::new(Self { inner: Arc::new(Inner { name: name.into(), keys, execute }) })
+        let name = name.into();
+        let metrics = messaging::Endpoint::new(&name);
+        Arc::new(Self { inner: Arc::new(Inner { name, keys, execute, metrics }) })
     }
 
     /// The subgraph's name.
@@ -110,7 +116,9 @@ async fn receive(
     State(endpoint): State<Arc<Endpoint>>,
     request: axum::extract::Request,
 ) -> http::Response<axum::body::Body> {
+    static ROUTE: Route = Route::new("/graphql");
     let (parts, body) = request.into_parts();
+    let running = ROUTE.begin(&parts.method);
     let response = match Limited::new(body, REQUEST_MAX_BYTES).collect().await {
         Ok(body) => endpoint.handle(&parts.headers, &body.to_bytes()).await,
         Err(error) if error.is::<LengthLimitError>() => {
@@ -119,11 +127,19 @@ async fn receive(
         }
         Err(_) => refusal(StatusCode::BAD_REQUEST, Code::BAD_REQUEST, "the body broke off"),
     };
+    ROUTE.end(&running, response.status());
     response.map(axum::body::Body::from)
 }
 
 impl Inner {
     async fn handle(&self, headers: &HeaderMap, body: &[u8]) -> Response {
+        let began = Instant::now();
+        let response = self.answer(headers, body).await;
+        self.metrics.observe(response.status().is_success(), began.elapsed());
+        response
+    }
+
+    async fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Response {
         let identity = match self.keys.verify(&self.name, headers, body) {
             Ok(identity) => identity,
             Err(error) => {

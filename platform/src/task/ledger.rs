@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Claim, ERROR_MESSAGE_MAX_CHARS, NewTask, PROGRESS_EVERY_MS, Task};
 use crate::cache::{Cache, Kind};
 use crate::event::Class;
+use crate::metrics::messaging;
 use crate::outbox::{self, Outbox};
 use crate::queue::{NewJob, QueueError};
 use crate::topology::{QueueSpec, queues};
@@ -130,6 +131,7 @@ impl Tasks {
         };
         self.outbox.append(tx, task.event(self.source, Class::Event)).await?;
         self.append_job(tx, &task).await?;
+        messaging::task_created(self.source, &task.queue, &task.kind);
         Ok(task)
     }
 
@@ -366,6 +368,10 @@ impl Tasks {
     ) -> Result<Option<Task>, sqlx::Error> {
         if let Some(task) = &changed {
             self.outbox.append(tx, task.event(self.source, Class::Event)).await?;
+            if task.status.is_final() {
+                let status = task.status.as_str();
+                messaging::task_ended(self.source, &task.kind, status, task.started_at);
+            }
         }
         Ok(changed)
     }

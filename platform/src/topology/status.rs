@@ -50,8 +50,25 @@ pub struct ConsumerStatus {
 /// # Errors
 /// When one of them isn't there or the server gives no answer.
 pub async fn status(bus: &Bus) -> Result<Vec<StreamStatus>, TopologyError> {
+    status_of(bus, |_, _| true).await
+}
+
+/// The same of some: `wanted` is asked for each stream's name (without prefix) and then for each of
+/// its consumers. A stream without a consumer that is wanted counts if it is wanted itself.
+///
+/// # Errors
+/// The same.
+pub(crate) async fn status_of(
+    bus: &Bus,
+    wanted: impl Fn(&str, Option<&str>) -> bool,
+) -> Result<Vec<StreamStatus>, TopologyError> {
     let mut all = Vec::new();
-    for declared in declared()? {
+    for mut declared in declared()? {
+        let plain = declared.stream.name.clone();
+        declared.consumers.retain(|consumer| wanted(&plain, consumer.durable_name.as_deref()));
+        if declared.consumers.is_empty() && !wanted(&plain, None) {
+            continue;
+        }
         let declared = declared.prefixed(bus);
         let name = declared.stream.name;
         let not_there =

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use graphql_tools::static_graphql::query as ast;
@@ -23,6 +24,7 @@ use crate::{
     authorization::{self, Grant, Unauthorized},
     error::{GraphQLError, code},
     limit::{Cost, Limits},
+    metrics::METRICS,
     name::Hasher,
     planner::{PlanError, Planner, SelectionItem, SelectionSet, Variant},
     projection::{self, Projection},
@@ -229,10 +231,15 @@ impl PlanCache {
             && prepared.variant == *variant
             && prepared.is_of(query, requested, grant)
         {
+            METRICS.plan_hits.inc();
             return Ok(prepared);
         }
+        METRICS.plan_misses.inc();
+        let began = Instant::now();
         let prepared = Arc::new(prepare()?);
+        METRICS.plan_duration.observe(began.elapsed().as_secs_f64());
         self.cache.insert(key, Arc::clone(&prepared));
+        METRICS.plan_entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
         Ok(prepared)
     }
 }

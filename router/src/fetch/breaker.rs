@@ -8,11 +8,13 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Refused, config::CircuitBreaker};
+use crate::metrics::Fetches;
 
 /// One subgraph's breaker.
 pub(super) struct Breaker {
     service: Arc<str>,
     settings: CircuitBreaker,
+    metrics: Arc<Fetches>,
     state: Mutex<State>,
 }
 
@@ -48,8 +50,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Breaker {
-    pub(super) fn new(service: Arc<str>, settings: CircuitBreaker) -> Self {
-        Self { service, settings, state: Mutex::new(State::Closed(Window::new())) }
+    pub(super) fn new(service: Arc<str>, settings: CircuitBreaker, metrics: Arc<Fetches>) -> Self {
+        Self { service, settings, metrics, state: Mutex::new(State::Closed(Window::new())) }
     }
 
     /// Lets an attempt through. `limit`: after which time without an answer it counts
@@ -101,6 +103,7 @@ impl Breaker {
                     true => self.opened(),
                     false => {
                         tracing::info!(service = &*self.service, "a subgraph is available again");
+                        self.metrics.breaker.set(0);
                         State::Closed(Window::new())
                     }
                 };
@@ -113,6 +116,7 @@ impl Breaker {
     fn opened(&self) -> State {
         let open_ms = self.settings.open_ms;
         tracing::warn!(service = &*self.service, open_ms, "a subgraph fails too often");
+        self.metrics.breaker.set(1);
         State::Open(Instant::now() + Duration::from_millis(open_ms))
     }
 }
@@ -154,7 +158,7 @@ mod tests {
             window_ms: 1_000,
             enabled: true,
         };
-        Breaker::new("s".into(), settings)
+        Breaker::new("s".into(), settings, Arc::new(Fetches::of("s")))
     }
 
     fn attempt(breaker: &Breaker, failed: bool) {

@@ -11,9 +11,11 @@ use super::{
     admission::Admission,
     breaker::Breaker,
     config::Fetch,
+    refusal,
     retry::{self, Retries},
     sharing::{Sharing, Writes},
 };
+use crate::metrics::{Fetched, Fetches};
 
 /// A way to a subgraph that bears its faults.
 pub(crate) struct Resilient {
@@ -28,6 +30,7 @@ struct Inner {
     breaker: Breaker,
     retries: Retries,
     writes: Writes,
+    metrics: Arc<Fetches>,
 }
 
 impl Resilient {
@@ -40,15 +43,19 @@ impl Resilient {
         settings: Fetch,
         writes: Writes,
     ) -> Self {
+        let metrics = Arc::new(Fetches::of(&service));
         Self {
-            sharing: settings.deduplicate.then(|| Sharing::new(writes.clone())),
+            sharing: settings
+                .deduplicate
+                .then(|| Sharing::new(writes.clone(), metrics.shared.clone())),
             inner: Arc::new(Inner {
                 transport,
                 timeout,
                 admission: Admission::new(&settings.in_flight),
-                breaker: Breaker::new(service, settings.circuit_breaker),
+                breaker: Breaker::new(service, settings.circuit_breaker, Arc::clone(&metrics)),
                 retries: Retries::new(settings.retry),
                 writes,
+                metrics,
             }),
         }
     }
@@ -75,8 +82,16 @@ impl Transport for Resilient {
 }
 
 impl Inner {
-    /// Makes attempts until one brings an answer, within the request's time.
+    /// Fetches and counts.
     async fn fetch(&self, request: Request, repeat: bool) -> Result<Response, TransportError> {
+        let began = Instant::now();
+        let outcome = self.try_fetch(request, repeat).await;
+        self.metrics.observe(result(&outcome), began.elapsed());
+        outcome
+    }
+
+    /// Makes attempts until one brings an answer, within the request's time.
+    async fn try_fetch(&self, request: Request, repeat: bool) -> Result<Response, TransportError> {
         // Ends also where nobody waits any more: the write may have happened.
         let _write = (!repeat).then(|| Write(&self.writes));
         let given = request.extensions().get::<CallTimeout>();
@@ -104,6 +119,7 @@ impl Inner {
                 return outcome;
             }
             tracing::debug!(attempt, "a fetch is made again");
+            self.metrics.retries.inc();
             tokio::time::sleep(pause).await;
         }
         Err(TransportError::Timeout(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
@@ -128,6 +144,16 @@ impl Inner {
         };
         attempt.judge(retry::is_failure(&outcome, whole_time));
         Ok(outcome)
+    }
+}
+
+fn result(outcome: &Result<Response, TransportError>) -> Fetched {
+    match outcome {
+        Ok(response) if response.status().is_success() => Fetched::Answer,
+        Ok(_) => Fetched::HttpError,
+        Err(TransportError::Timeout(_)) => Fetched::Timeout,
+        Err(error) if refusal(error).is_some() => Fetched::Refused,
+        Err(_) => Fetched::Unreachable,
     }
 }
 

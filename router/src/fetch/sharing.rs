@@ -14,6 +14,7 @@ use futures::{
     future::{BoxFuture, Shared, WeakShared},
 };
 use http::{HeaderMap, HeaderName};
+use platform::metrics::IntCounter;
 use platform::subgraph::{Request, Response, TransportError};
 use uuid::Uuid;
 
@@ -58,6 +59,8 @@ struct Key {
 pub(super) struct Sharing {
     running: Arc<Mutex<Running>>,
     writes: Writes,
+    /// Fetches that could join another.
+    shared: IntCounter,
 }
 
 struct Entry {
@@ -66,8 +69,8 @@ struct Entry {
 }
 
 impl Sharing {
-    pub(super) fn new(writes: Writes) -> Self {
-        Self { running: Arc::default(), writes }
+    pub(super) fn new(writes: Writes, shared: IntCounter) -> Self {
+        Self { running: Arc::default(), writes, shared }
     }
 
     /// The answer of this request: of a fetch under way that is the same, else of
@@ -87,6 +90,7 @@ impl Sharing {
         let shared = {
             let mut running = self.lock();
             let found = running.get(&key).and_then(|entry| entry.fetch.upgrade());
+            self.shared.inc_by(u64::from(found.is_some()));
             found.unwrap_or_else(|| self.begin(&mut running, key, fetch(request)))
         };
         shared.await.map_err(|error| again(&error))
@@ -178,6 +182,7 @@ mod tests {
     use platform::identity::Identity;
 
     use super::*;
+    use crate::metrics::Fetches;
     use crate::{engine::Operation, fetch::Refused};
 
     fn request(headers: &[(&'static str, &'static str)]) -> Request {
@@ -213,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_request_is_made_once_and_another_is_not() {
-        let sharing = Sharing::new(Writes::default());
+        let sharing = Sharing::new(Writes::default(), Fetches::of("s").shared);
         let with = |lang| request(&[("accept-language", lang)]);
         assert_eq!(fetches(&sharing, with("ko"), with("ko")).await, 1);
         assert_eq!(fetches(&sharing, with("ko"), with("en")).await, 2);
@@ -228,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_fetch_outlives_the_one_who_began_it_and_errors_keep_their_kind() {
-        let sharing = Sharing::new(Writes::default());
+        let sharing = Sharing::new(Writes::default(), Fetches::of("s").shared);
         let origin = Origin::new(Operation::Query, &Identity::Anonymous, false);
         let (send, receive) = tokio::sync::oneshot::channel::<TransportError>();
         let first =
@@ -246,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_write_nothing_older_is_shared() {
         let writes = Writes::default();
-        let sharing = Sharing::new(writes.clone());
+        let sharing = Sharing::new(writes.clone(), Fetches::of("s").shared);
         let origin = Origin::new(Operation::Query, &Identity::Anonymous, false);
         let mut old =
             Box::pin(sharing.fetch(origin, request(&[]), |_| futures::future::pending().boxed()));

@@ -15,6 +15,7 @@ use crate::{
     engine::{Answer, Engine, Operation, Prepared},
     error::{GraphQLError, code},
     gateway::Gateway,
+    metrics::{self, METRICS},
     subscription::{self, multipart, sse},
 };
 
@@ -41,6 +42,7 @@ pub(super) enum Outcome {
 pub(super) struct Told {
     pub(super) operation: Option<String>,
     pub(super) kind: &'static str,
+    pub(super) operation_kind: Option<Operation>,
     pub(super) hash: u64,
     pub(super) cost: u64,
     pub(super) errors: usize,
@@ -54,11 +56,18 @@ impl Caller<'_> {
         told: &mut Told,
     ) -> Result<Outcome, Refusal> {
         let outcome = self.try_run(request, told).await;
-        match &outcome {
-            Ok(Outcome::Answer(answer)) => told.errors = answer.errors,
-            Ok(Outcome::Stream(_)) => {}
-            Err(_) => told.errors = 1,
-        }
+        let result = match &outcome {
+            Ok(Outcome::Answer(answer)) => {
+                told.errors = answer.errors;
+                metrics::Outcome::of(answer)
+            }
+            Ok(Outcome::Stream(_)) => metrics::Outcome::Ok,
+            Err(_) => {
+                told.errors = 1;
+                metrics::Outcome::Refused
+            }
+        };
+        METRICS.operation(told.operation_kind, result);
         outcome
     }
 
@@ -75,6 +84,7 @@ impl Caller<'_> {
         documents.keep(&document).await;
         told.operation = prepared.operation_name().map(str::to_owned);
         told.kind = prepared.operation().as_str();
+        told.operation_kind = Some(prepared.operation());
         told.hash = prepared.hash();
         told.cost = prepared.cost(&request.variables);
         if self.safe && prepared.operation() == Operation::Mutation {

@@ -1,8 +1,9 @@
 //! An event as the push plane knows it: headers only, never a body.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Instant};
 
 use async_nats::HeaderMap;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::subject::Filter;
@@ -29,6 +30,8 @@ pub(super) struct Event {
     pub(super) name: Box<str>,
     /// When it happened, RFC 3339.
     pub(super) occurred_at: Box<str>,
+    /// When it came to this process.
+    pub(super) arrived: Instant,
     changed: Box<str>,
     parsed: OnceLock<Map<String, Value>>,
 }
@@ -64,6 +67,7 @@ impl Event {
             id: id.into(),
             name: client_name(kind).into(),
             occurred_at: occurred_at.into(),
+            arrived: Instant::now(),
             changed: changed.into(),
             parsed: OnceLock::new(),
         }
@@ -79,6 +83,12 @@ impl Event {
                 Map::new()
             }
         })
+    }
+
+    /// How long ago it happened, in seconds; None where it doesn't say when.
+    pub(super) fn lag(&self) -> Option<f64> {
+        let occurred = DateTime::parse_from_rfc3339(&self.occurred_at).ok()?;
+        Some((Utc::now() - occurred.to_utc()).to_std().unwrap_or_default().as_secs_f64())
     }
 
     /// Whether one of the filters lets it through.

@@ -8,7 +8,10 @@ use futures::{StreamExt, stream::BoxStream};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, Sleep};
 
-use crate::error::{GraphQLError, code};
+use crate::{
+    error::{GraphQLError, code},
+    metrics::{Ended, METRICS},
+};
 
 use super::{
     cursor::Cursor,
@@ -58,6 +61,7 @@ pub struct Subscription {
     feed: Feed,
     stage: Stage,
     expiry: Option<std::pin::Pin<Box<Sleep>>>,
+    began: std::time::Instant,
 }
 
 enum Stage {
@@ -93,7 +97,8 @@ impl Subscription {
             let left = left.min(Duration::from_secs(365 * 24 * 3_600));
             Box::pin(tokio::time::sleep_until(Instant::now() + left))
         });
-        Self { plane, shape, guard, feed, stage, expiry }
+        let began = std::time::Instant::now();
+        Self { plane, shape, guard, feed, stage, expiry, began }
     }
 
     /// What to write, in order; the last item is never [`Delivery::Next`].
@@ -135,6 +140,9 @@ impl Subscription {
                 return None;
             }
         };
+        if let Delivery::Complete = delivery {
+            METRICS.ended(Ended::Complete);
+        }
         if !matches!(delivery, Delivery::Next { .. }) {
             self.stage = Stage::Done;
         }
@@ -159,14 +167,18 @@ impl Subscription {
         let event = tokio::select! {
             biased;
             () = expired => {
+                METRICS.ended(Ended::Expired);
                 let error = error::unauthenticated("The proof of identity has expired.");
                 return Err(Delivery::Failed(vec![error]));
             }
             event = event => event,
         };
-        event.map_err(|end| match end {
-            End::Shutdown => Delivery::Closed,
-            end => Delivery::Failed(vec![end.into()]),
+        event.map_err(|end| {
+            METRICS.ended(reason(end));
+            match end {
+                End::Shutdown => Delivery::Closed,
+                end => Delivery::Failed(vec![end.into()]),
+            }
         })
     }
 
@@ -181,7 +193,12 @@ impl Subscription {
         if self.guard.source.is_last(payload) {
             self.stage = Stage::Over;
         }
-        self.answer(payload, position, &event.name, &event.occurred_at).await
+        let delivery = self.answer(payload, position, &event.name, &event.occurred_at).await;
+        // Those of the past have waited for the client, not for the router.
+        if event.arrived >= self.began {
+            METRICS.push_duration.observe(event.arrived.elapsed().as_secs_f64());
+        }
+        delivery
     }
 
     async fn answer(
@@ -214,8 +231,18 @@ impl Subscription {
             && let Err(errors) = self.guard.ask(true).await
             && errors.iter().any(|error| LOST_ACCESS.contains(&error.code()))
         {
+            METRICS.ended(Ended::AccessLost);
             return Delivery::Failed(errors);
         }
         Delivery::Next { cursor: Some(cursor), body }
+    }
+}
+
+fn reason(end: End) -> Ended {
+    match end {
+        End::SlowClient => Ended::SlowClient,
+        End::Gap => Ended::Gap,
+        End::Unavailable => Ended::Unavailable,
+        End::Shutdown => Ended::Shutdown,
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::METRICS;
+
 use super::{hub::Hub, log::LogError};
 
 /// First and longest pause before the stream is tried again.
@@ -46,6 +48,13 @@ async fn follow(hub: &Hub) -> Result<std::convert::Infallible, LogError> {
     }
     loop {
         let entry = tail.next().await?;
+        METRICS.stream_pending.set(i64::try_from(entry.pending).unwrap_or(i64::MAX));
+        // What the ring is warmed up with at the start is old.
+        if hub.is_ready()
+            && let Some(lag) = entry.event.as_ref().and_then(|event| event.lag())
+        {
+            METRICS.event_lag.observe(lag);
+        }
         hub.fan_out(entry.sequence, entry.event);
         if entry.pending == 0 {
             hub.set_ready();

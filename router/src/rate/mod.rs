@@ -37,6 +37,7 @@ use self::{address::AddressRule, bucket::State, field::Standing, layer::Slip};
 use crate::{
     config::ConfigError,
     error::{GraphQLError, code},
+    metrics::METRICS,
 };
 
 pub use config::{ClientAddress, Config, ForwardedHeader, Policy};
@@ -240,6 +241,7 @@ impl Toll {
 }
 
 fn refused(standing: &Standing) -> GraphQLError {
+    METRICS.rate_limited.inc();
     let seconds = standing.retry_after_s();
     let message = format!("Too many requests. Try again in {seconds} s.");
     let mut error = GraphQLError::new(code::RATE_LIMITED, message);

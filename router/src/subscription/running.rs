@@ -16,6 +16,7 @@ use super::{Live, Query};
 use crate::{
     engine::{Engine, Prepared, RequestContext, SubscriptionPlan, Variables},
     error::{GraphQLError, code},
+    metrics::{METRICS, Open},
     push::{Delivery, EventSource, Execution, Plane, Request, Subscriber},
     reload::{Current, SUBSCRIPTION_SCHEMA_RELOAD},
     remote::{self, Follower},
@@ -120,6 +121,7 @@ struct Followed {
     cursor: Option<String>,
     changes: watch::Receiver<Arc<Current>>,
     over: bool,
+    open: Option<Open>,
 }
 
 /// Starts a prepared subscription. `changes` has seen the state that it was prepared on.
@@ -153,6 +155,7 @@ pub(super) async fn start(
         cursor: None,
         changes,
         over: false,
+        open: Some(Open::new()),
     };
     let deliveries = stream::unfold(followed, |mut followed| async move {
         let delivery = followed.next().await?;
@@ -247,6 +250,9 @@ impl Followed {
                     }
                 }
                 delivery = self.deliveries.next() => {
+                    if let Some(Delivery::Next { .. }) = &delivery {
+                        METRICS.pushed.inc();
+                    }
                     match &delivery {
                         Some(Delivery::Next { cursor, .. }) if cursor.is_some() => {
                             self.cursor.clone_from(cursor);
@@ -264,6 +270,7 @@ impl Followed {
     /// Frees what it holds before the client takes the last delivery.
     fn end(&mut self) {
         self.over = true;
+        self.open = None;
         self.deliveries = stream::empty().boxed();
     }
 

@@ -23,6 +23,7 @@ use crate::{
     engine::{RequestContext, Variables},
     error::{GraphQLError, code},
     gateway::Gateway,
+    metrics::METRICS,
     push::Delivery,
 };
 
@@ -289,7 +290,10 @@ impl Client {
     async fn deliver(&mut self, id: &str, delivery: Delivery) -> Result<(), End> {
         let text = match delivery {
             Delivery::Next { body, .. } => return self.say(protocol::next(id, &body)).await,
-            Delivery::Failed(errors) => protocol::error(id, &errors),
+            Delivery::Failed(errors) => {
+                METRICS.errors(&errors);
+                protocol::error(id, &errors)
+            }
             Delivery::Complete => protocol::complete(id),
             // The socket is closed when its other operations have ended, too.
             Delivery::Closed => {

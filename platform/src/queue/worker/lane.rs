@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Crew, LOOK_EVERY};
 use crate::outbox::JOB_ROOT;
 use crate::task::Priority;
+use crate::topology::QueueSpec;
 
 /// After so many jobs a worker looks at those in the usual order first, so that those that overtake
 /// starve nobody.
@@ -49,6 +50,14 @@ pub(super) struct Taken {
 pub(super) struct Lanes {
     all: Vec<Lane>,
     turn: u64,
+}
+
+/// The names of a queue's consumers.
+pub(super) fn consumers(spec: &QueueSpec) -> Vec<String> {
+    let priorities = [Priority::High, Priority::Normal].into_iter();
+    let sorts = |priority| [false, true].map(|heavy| (heavy, priority));
+    let all = priorities.flat_map(sorts).filter(|(heavy, _)| spec.has(*heavy));
+    all.map(|(heavy, priority)| spec.consumer(heavy, priority)).collect()
 }
 
 impl Lanes {

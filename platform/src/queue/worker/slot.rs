@@ -17,6 +17,7 @@ use super::lane::{Lanes, Taken};
 use super::{Crew, HEARTBEAT_MS, RECONNECT_MS};
 use crate::bus::{pause, trace_of};
 use crate::error::chain;
+use crate::metrics::messaging;
 use crate::task::{Claim, Start, TIMED_OUT, TaskStatus, Tasks};
 
 /// Longest time to wait for the database's answer; shorter than the consumers' `ack_wait`.
@@ -102,6 +103,21 @@ enum Outcome {
     Retry(String),
 }
 
+/// What [`Outcome::as_str`] says.
+pub(super) const OUTCOMES: [&str; 5] = ["done", "lost", "shutdown", "failed", "retried"];
+
+impl Outcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Lost => "lost",
+            Self::Shutdown => "shutdown",
+            Self::Fail(..) => "failed",
+            Self::Retry(_) => "retried",
+        }
+    }
+}
+
 impl At<'_> {
     fn message(&self) -> &Message {
         &self.taken.message
@@ -145,7 +161,12 @@ impl At<'_> {
             kind: payload.kind,
             claim,
         };
+        let queue = &self.crew.spec.name;
+        messaging::job_began(queue, job.claim.task.queued_at);
+        let began = Instant::now();
         let outcome = self.work(&job).await;
+        let consumer = &self.taken.consumer;
+        messaging::job_ended(queue, consumer, outcome.as_str(), began.elapsed());
         self.settle(&job, outcome).await;
     }
 
