@@ -37,12 +37,13 @@ test: ## Run every test against real servers
 
 .PHONY: check
 check: ## Everything that is checked without running it
-	@tools/need compiler cmake python node deny
+	@tools/need compiler cmake python node deny promtool
 	export SQLX_OFFLINE=true
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps --document-private-items
 	cargo deny --offline --log-level warn --locked check --hide-inclusion-graph licenses bans sources
+	(cd ops/prometheus && promtool check rules moim.rules.yaml && promtool test rules moim.rules.test.yaml)
 	tools/unchanged schema $(MAKE) --no-print-directory schema
 
 .PHONY: bench

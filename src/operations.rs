@@ -1,12 +1,14 @@
-//! The endpoints for operators, on the main address or one of their own.
+//! What every role has for operators: the endpoints, on the main address or one of their own, and the export of
+//! traces.
 
 use crate::serve;
 use anyhow::{Context, Result};
 use platform::{
     config::Source,
     health::Registry,
-    operations::{Info, Operations, Settings},
+    operations::{self, Info, Operations, Settings},
     shutdown::Shutdown,
+    telemetry,
 };
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -19,7 +21,7 @@ pub(crate) fn info(role: &'static str, service: Option<&'static str>) -> Info {
     Info { role, service, version: env!("CARGO_PKG_VERSION"), commit: COMMIT }
 }
 
-/// The endpoints that belong on the main address. What is for operators only is served at
+/// Starts the export of traces if it is set, and gives the endpoints that belong on the main address. What is for operators only is served at
 /// `MOIM_OPERATIONS_LISTEN` from now on, if that is set.
 ///
 /// # Errors
@@ -32,6 +34,7 @@ pub(crate) async fn routes(
     shutdown: &Shutdown,
 ) -> Result<axum::Router> {
     let settings = Settings::from(source)?;
+    telemetry::export::start(&operations::name(&info), info.version, source)?;
     let operations = Operations::new(info, health.clone());
     if let Some(address) = settings.listen {
         let listener = TcpListener::bind(address).await.with_context(|| {

@@ -110,6 +110,8 @@ async fn every_documented_metric_is_there_and_moves() {
         ("moim_health_checks_total", &[("status", "UP")]),
         ("moim_health_check_duration_seconds", &[("component", "user.redis")]),
         ("moim_health_component_changed_timestamp_seconds", &[]),
+        ("moim_health_component_up", &[("component", "transcript.speech")]),
+        ("moim_disk_free_bytes", &[("service", "meeting")]),
         ("moim_sample_timestamp_seconds", &[]),
         ("target_info", &[("service_name", "moim-up")]),
         ("process_start_time_seconds", &[]),
@@ -237,4 +239,39 @@ async fn operators_have_an_address_and_a_token() {
     assert!(Scrape::of(&own).await.families.contains_key("process_uptime_seconds"));
     let info = own.get("/info").await.body;
     assert_eq!((&info["role"], &info["service"]), (&json!("subgraph"), &json!("user")));
+}
+
+/// Given the alerts and the dashboard, when they name a metric, then there is such a metric; and each alert has its
+/// section in the docs.
+#[test]
+fn alerts_and_dashboard_name_what_there_is() {
+    const RULES: &str = include_str!("../ops/prometheus/moim.rules.yaml");
+    const DASHBOARD: &str = include_str!("../ops/grafana/moim.json");
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let expressions =
+        panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let expressions = expressions.map(|target| target["expr"].as_str().expect("an expression"));
+    let expressions: Vec<_> = expressions.chain([RULES]).collect();
+    assert!(expressions.len() > 30, "{}", expressions.len());
+    let (documented, mut named) = (documented(), BTreeSet::new());
+    let labels: BTreeSet<_> = documented.iter().flat_map(|(_, _, labels)| labels.clone()).collect();
+    let of_ours = ["moim_", "http_", "process_", "db_", "messaging_"];
+    for expression in expressions {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        named.extend(words.filter(|word| of_ours.iter().any(|prefix| word.starts_with(prefix))));
+    }
+    for name in named.iter().filter(|name| !labels.contains(*name)) {
+        let known =
+            documented.iter().any(|(family, kind, _)| match (*kind, name.strip_prefix(family)) {
+                ("histogram", Some(rest)) => ["_bucket", "_count", "_sum"].contains(&rest),
+                (_, rest) => rest == Some(""),
+            });
+        assert!(known, "{name} is not in docs/operations.md");
+    }
+    for alert in RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(PAGE.contains(&format!("\n### {alert}\n")), "{alert} has no section");
+        let link = format!("docs/operations.md#{}", alert.to_lowercase());
+        assert!(RULES.contains(&link), "{alert} has no runbook");
+    }
 }

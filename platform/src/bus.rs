@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config;
 
 pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS};
-pub(crate) use consumer::{pause, trace_of};
+pub(crate) use consumer::{pause, process_span};
 
 /// Longest time to wait for a connection.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -182,7 +182,7 @@ impl Bus {
         self.store(self.subject(subject), headers, body).await
     }
 
-    pub(crate) async fn store(
+    async fn store(
         &self,
         subject: String,
         headers: HeaderMap,
@@ -232,10 +232,7 @@ impl Bus {
         // The same letter buried twice is one.
         let own = format!("dead-{consumer}-{id}");
         headers.insert(async_nats::header::NATS_MESSAGE_ID, own);
-        // A letter that was replayed keeps the id that it had first.
-        if headers.get(HEADER_MESSAGE).is_none() {
-            headers.insert(HEADER_MESSAGE, id);
-        }
+        headers.insert(HEADER_MESSAGE, id);
         headers.insert(HEADER_CONSUMER, consumer);
         if headers.get(HEADER_SUBJECT).is_none() {
             headers.insert(HEADER_SUBJECT, self.strip(subject).unwrap_or(subject));

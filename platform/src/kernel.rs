@@ -1,16 +1,28 @@
 //! What every service is handed.
 
+use std::path::Path;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::bus::Bus;
 use crate::cache::Cache;
-use crate::health::Registry;
+use crate::health::{Need, Registry};
+use crate::metrics::{self, IntGaugeVec};
 use crate::object::Objects;
 use crate::outbox::Outbox;
 use crate::signature::Keys;
 use crate::subgraph::{PeerError, Peers};
 use crate::task::Tasks;
+
+/// Least free space where objects are files of this machine, in bytes.
+pub const DISK_FREE_MIN_BYTES: u64 = 512 * 1024 * 1024;
+
+fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let status = rustix::fs::statvfs(folder)?;
+    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+}
 
 /// The mechanisms a service works with, connected and ready. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -55,10 +67,33 @@ impl Kernel {
         self.peers.query(&self.keys, self.service, peer, document, variables).await
     }
 
+    /// Puts free disk space into the health registry as `<service>.disk`, where objects are files of
+    /// this machine: below [`DISK_FREE_MIN_BYTES`] the service can't take more of them.
+    pub fn watch_disk(&self) {
+        static FREE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+            let help = "Free space where a service's objects are, in bytes.";
+            metrics::gauges("moim_disk_free_bytes", help, &["service"])
+        });
+        let Some(folder) = self.objects.folder() else { return };
+        let gauge = FREE.with_label_values(&[self.service]);
+        self.health.add(format!("{}.disk", self.service), Need::Required, move || {
+            let (folder, gauge) = (folder.clone(), gauge.clone());
+            async move {
+                let free = tokio::task::spawn_blocking(move || free_bytes(&folder)).await??;
+                gauge.set(i64::try_from(free).unwrap_or(i64::MAX));
+                if free < DISK_FREE_MIN_BYTES {
+                    return Err(
+                        format!("{free} bytes are free, {DISK_FREE_MIN_BYTES} needed").into()
+                    );
+                }
+                Ok(())
+            }
+        });
+    }
+
     /// Puts what this service works with into the health registry, each named
     /// `<service>.<component>`: database and bus are required, without the cache it is degraded.
     pub fn watch_health(&self) {
-        use crate::health::Need;
         let name = |component: &str| format!("{}.{component}", self.service);
         let pool = self.pool.clone();
         self.health.add(name("postgres"), Need::Required, move || {

@@ -72,6 +72,7 @@ pub enum ObjectError {
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     local: Option<Arc<LocalFileSystem>>,
+    folder: Option<Arc<Path>>,
 }
 
 impl fmt::Debug for Objects {
@@ -101,7 +102,17 @@ impl Objects {
             .map_err(|error| failed(error.into()))?
             .with_fsync(true);
         let store = Arc::new(store);
-        Ok(Self { store: Arc::clone(&store) as Arc<dyn ObjectStore>, local: Some(store) })
+        Ok(Self {
+            store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+            local: Some(store),
+            folder: Some(folder.into()),
+        })
+    }
+
+    /// The folder that they are in, if they are files of this machine.
+    #[must_use]
+    pub fn folder(&self) -> Option<Arc<Path>> {
+        self.folder.clone()
     }
 
     /// Writes an object as its bytes come, at most `max_bytes` of them; gives their number. Until all

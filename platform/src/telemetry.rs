@@ -1,4 +1,8 @@
-//! Logs, and the trace context (W3C `traceparent`) that ties the work for one request together.
+//! Logs, the trace context (W3C `traceparent`) that ties the work for one request together, and the
+//! spans of a trace, which are exported if that is switched on.
+
+pub mod export;
+mod span;
 
 use std::fmt;
 use std::future::Future;
@@ -9,6 +13,8 @@ use http::{HeaderMap, HeaderValue};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, Source};
+
+pub use span::{Kind, Span, Value, exports};
 
 /// Header that carries the trace context.
 pub const TRACEPARENT: &str = "traceparent";
@@ -154,11 +160,13 @@ impl TraceContext {
     /// The trace that a request's headers name, or a new one.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        headers
-            .get(TRACEPARENT)
-            .and_then(|value| value.to_str().ok())
-            .and_then(Self::parse)
-            .unwrap_or_else(Self::new)
+        Self::in_headers(headers).unwrap_or_else(Self::new)
+    }
+
+    /// The trace that a request's headers name, if they do.
+    #[must_use]
+    pub fn in_headers(headers: &HeaderMap) -> Option<Self> {
+        headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(Self::parse)
     }
 
     /// Writes the trace into a request's headers.

@@ -1,7 +1,7 @@
 //! Development and production: what is shown of the inside.
 
 use axum::{extract::Request, response::Response};
-use platform::telemetry::TraceContext;
+use platform::telemetry::{Kind, Span, TraceContext};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -120,10 +120,19 @@ pub(crate) async fn trace<F: Future<Output = Response>>(
     mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let trace = TraceContext::from_headers(request.headers());
+    let above = TraceContext::in_headers(request.headers());
+    let method = request.method();
+    let mut span = Span::start(Kind::Server, above, || format!("{method} /graphql").into());
+    span.set("http.request.method", || method.to_string());
+    span.set("http.route", || "/graphql");
+    let trace = span.context();
+    let running = metrics::GRAPHQL.begin(method);
     trace.inject(request.headers_mut());
-    let running = metrics::GRAPHQL.begin(request.method());
     let response = trace.scope(next(request)).await;
     metrics::GRAPHQL.end(&running, response.status());
+    span.set("http.response.status_code", || i64::from(response.status().as_u16()));
+    if response.status().is_server_error() {
+        span.fail("server_error");
+    }
     response
 }

@@ -124,4 +124,12 @@ pub trait Engine: Send + Sync + 'static {
         sink: Sink,
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<Outcome, SpeechError>>;
+
+    /// Looks whether a recognition could be done, without starting anything: for health.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self) -> Result<(), SpeechError> {
+        Ok(())
+    }
 }

@@ -120,6 +120,12 @@ pub enum WeightsError {
         /// SHA-256 that was found, in hex.
         found: String,
     },
+    /// A file of the weights has not been fetched.
+    #[error("{} is missing: `moim fetch` brings it", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The weights can't be converted.
     #[error("the weights were not converted")]
     Convert(#[from] ConvertError),
@@ -175,6 +181,24 @@ pub fn ensure(progress: &mut dyn FnMut(Progress)) -> Result<Weights, WeightsErro
             })?,
         },
     })
+}
+
+/// Looks whether the weights are there, without fetching them.
+///
+/// # Errors
+/// [`WeightsError::Missing`], or [`WeightsError::Override`] when a variable names no file.
+pub fn check() -> Result<(), WeightsError> {
+    for (variable, file) in
+        [("MOIM_SPEECH_MODEL", MODEL_FILE), ("MOIM_SPEECH_VAD_MODEL", VOICE_FILE)]
+    {
+        if overridden(variable)?.is_none() {
+            let path = cache_dir()?.join("speech").join(file);
+            if !path.is_file() {
+                return Err(WeightsError::Missing { path });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure that a sample recording is there (44 s of read English, 48 kHz

@@ -6,6 +6,7 @@ use platform::{
     cache::Cache,
     config::{self, Env, Source},
     health::Registry,
+    metrics::sampler,
     shutdown::Shutdown,
     signature, telemetry,
 };
@@ -56,6 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     }
     let main = (listener.local_addr()?, configuration.in_production());
     let health = Registry::default();
+    shutdown.spawn(sampler::run(Vec::new(), health.clone(), shutdown.clone()));
     let info = operations::info("router", None);
     let operations = operations::routes(info, &health, main, &settings, &shutdown).await?;
     let mut builder =

@@ -45,7 +45,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let shared = Shared::connect(&settings).await?;
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
-    shutdown.spawn(sampler::run(vec![service.kernel.clone()], shutdown.clone()));
+    shutdown.spawn(sampler::run(
+        vec![service.kernel.clone()],
+        shared.health.clone(),
+        shutdown.clone(),
+    ));
     let info = operations::info("subgraph", Some(arguments.name.as_str()));
     let main = (listener.local_addr()?, false);
     let operations = operations::routes(info, &shared.health, main, &settings, &shutdown).await?;

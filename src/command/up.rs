@@ -103,7 +103,7 @@ async fn start_all(
         service.work(shutdown);
     }
     let kernels = services.iter().map(|(_, service)| service.kernel.clone()).collect();
-    shutdown.spawn(sampler::run(kernels, shutdown.clone()));
+    shutdown.spawn(sampler::run(kernels, shared.health.clone(), shutdown.clone()));
     let serving = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { serve::router(listener, router, routes, &shutdown).await }

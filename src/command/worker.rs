@@ -33,7 +33,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     set_peers(&shared, &settings)?;
     let service = Service::start(arguments.name, &shared, &settings).await?;
     service.work(&shutdown);
-    shutdown.spawn(sampler::run(vec![service.kernel.clone()], shutdown.clone()));
+    shutdown.spawn(sampler::run(
+        vec![service.kernel.clone()],
+        shared.health.clone(),
+        shutdown.clone(),
+    ));
     tracing::info!(service = arguments.name.as_str(), "works");
     let info = operations::info("worker", Some(arguments.name.as_str()));
     if settings.get("MOIM_LISTEN").is_some() {

@@ -63,6 +63,7 @@ pub(crate) struct Client {
     http: HttpClient<HttpConnector, Full<Bytes>>,
     pub(crate) base: String,
     pub(crate) token: Option<String>,
+    traceparent: Option<String>,
 }
 
 impl Client {
@@ -71,12 +72,18 @@ impl Client {
             http: HttpClient::builder(TokioExecutor::new()).build_http(),
             base: base.to_owned(),
             token: None,
+            traceparent: None,
         }
     }
 
     /// The same client with a bearer token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same client, whose requests belong to a trace.
+    pub(crate) fn traced(&self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
     }
 
     /// The same client and token at another address.
@@ -96,6 +103,9 @@ impl Client {
             .header(header::CONTENT_TYPE, content_type);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
         }
         self.request(request.body(Full::from(body)).expect("request")).await
     }

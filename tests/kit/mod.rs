@@ -1,6 +1,7 @@
 //! What the tests share: a running Moim, a client, live streams, and waiting for conditions.
 
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod instance;
 pub(crate) mod proxy;
 pub(crate) mod scrape;

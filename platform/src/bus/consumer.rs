@@ -9,13 +9,12 @@ use futures::StreamExt as _;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
-use crate::dead_letter;
 use crate::error::chain;
 use crate::event::{Event, HEADER_TRACE};
 use crate::inbox::{self, HandleError, Handler};
 use crate::metrics::messaging::{self, Handled};
 use crate::shutdown::Shutdown;
-use crate::telemetry::TraceContext;
+use crate::telemetry::{Kind, Span, TraceContext};
 use crate::topology;
 
 /// How often an event is tried before it becomes a dead letter.
@@ -44,7 +43,13 @@ impl Bus {
     ) {
         messaging::consumer(consumer);
         let feed = Feed { bus: self, consumer, pool, handler, shutdown: &shutdown };
-        tokio::join!(feed.run_on(), dead_letter::watch_events(self, &shutdown));
+        while !shutdown.is_triggered() {
+            let Some(pull) = self.await_consumer(consumer, &shutdown).await else { return };
+            if let Err(error) = feed.run(&pull).await {
+                tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
+                pause(RECONNECT_MS, &shutdown).await;
+            }
+        }
     }
 
     /// The consumer, as soon as the server has it; `None` at the shutdown.
@@ -78,18 +83,6 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Pulls and handles until the shutdown, whatever breaks.
-    async fn run_on(&self) {
-        let Self { bus, consumer, shutdown, .. } = *self;
-        while !shutdown.is_triggered() {
-            let Some(pull) = bus.await_consumer(consumer, shutdown).await else { return };
-            if let Err(error) = self.run(&pull).await {
-                tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
-                pause(RECONNECT_MS, shutdown).await;
-            }
-        }
-    }
-
     /// Pulls and handles until something breaks or the shutdown.
     async fn run(&self, pull: &PullConsumer) -> Result<(), async_nats::Error> {
         while !self.shutdown.is_triggered() {
@@ -129,9 +122,12 @@ impl Feed<'_> {
                 AckKind::Ack
             }
             Ok(event) => {
-                let trace = trace_of(message);
+                let mut span = process_span(message, self.consumer, &event.kind);
                 let Some(tx) = self.begin(message).await else { return };
-                let outcome = trace.scope(self.effect(&event, tx)).await;
+                let outcome = span.context().scope(self.effect(&event, tx)).await;
+                if outcome.is_err() {
+                    span.fail("not_handled");
+                }
                 self.judge(message, &event, delivered, outcome).await
             }
             Err(error) => self.bury(message, delivered, &chain(&error)).await,
@@ -241,14 +237,19 @@ impl Feed<'_> {
     }
 }
 
-/// The trace that a message belongs to, or a new one.
-pub(crate) fn trace_of(message: &Message) -> TraceContext {
-    message
-        .headers
-        .as_ref()
+/// The span of a message's handling, below what sent it. `kind` is a type of event or of job.
+pub(crate) fn process_span(message: &Message, consumer: &str, kind: &str) -> Span {
+    let headers = message.headers.as_ref();
+    let above = headers
         .and_then(|headers| headers.get(HEADER_TRACE))
-        .and_then(|value| TraceContext::parse(value.as_str()))
-        .unwrap_or_else(TraceContext::new)
+        .and_then(|value| TraceContext::parse(value.as_str()));
+    let mut span = Span::start(Kind::Consumer, above, || format!("process {kind}").into());
+    span.set("messaging.system", || "nats");
+    span.set("messaging.operation.name", || "process");
+    span.set("messaging.operation.type", || "process");
+    span.set("messaging.consumer.group.name", || consumer.to_owned());
+    span.set("messaging.destination.name", || message.subject.to_string());
+    span
 }
 
 /// The wait after the `delivered`th failure: doubles, with jitter so that many don't come at once.

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use super::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec};
 use crate::bus::Bus;
 use crate::error::chain;
+use crate::health::Registry;
 use crate::kernel::Kernel;
 use crate::shutdown::Shutdown;
 use crate::subgraph::Cause;
@@ -122,8 +123,8 @@ static SAMPLED: LazyLock<Gauge> = LazyLock::new(|| {
     super::fraction("moim_sample_timestamp_seconds", "When the sampler was last done.")
 });
 
-/// Samples what the services of this process work with until the shutdown.
-pub async fn run(kernels: Vec<Kernel>, shutdown: Shutdown) {
+/// Samples what the services of this process work with, and its health, until the shutdown.
+pub async fn run(kernels: Vec<Kernel>, health: Registry, shutdown: Shutdown) {
     let mut services: Vec<Service> = kernels.into_iter().map(Service::new).collect();
     for source in ["postgres", "nats", "redis"] {
         GAUGES.failed.with_label_values(&[source]);
@@ -131,9 +132,8 @@ pub async fn run(kernels: Vec<Kernel>, shutdown: Shutdown) {
     while !shutdown.is_triggered() {
         let all = services.iter_mut().map(Service::sample);
         futures::future::join_all(all).await;
-        if let Some(service) = services.first() {
-            service.shared().await;
-        }
+        // Whoever probes, the gauges of health are fresh.
+        health.report().await;
         SAMPLED.set(Utc::now().timestamp_millis() as f64 / 1_000.0);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(SAMPLE_EVERY_MS)) => {}
@@ -175,11 +175,6 @@ impl Service {
         if let Some(streams) = asked("nats", streams(&self.kernel.bus, name)).await {
             streams.iter().for_each(|stream| tell(&self.kernel.bus, stream));
         }
-    }
-
-    /// What all services of the process have in common.
-    async fn shared(&self) {
-        self.kernel.health.report().await;
     }
 
     fn tasks(&mut self, open: &[OpenTasks]) {

@@ -13,10 +13,12 @@ use super::{BATCH_ROWS, IN_FLIGHT};
 use crate::bus::{Bus, SendError};
 use crate::cache::Cache;
 use crate::error::chain;
-use crate::event::HEADER_TYPE;
+use crate::event::{HEADER_TRACE, HEADER_TYPE};
 use crate::metrics::messaging;
-use crate::outbox::LANE_LOCKS;
+use crate::telemetry::{Kind, Span, TraceContext};
 
+/// Space of the lanes' advisory locks ("moim"); ordering keys' locks are of the one-number kind.
+const LOCK_SPACE: i32 = 0x6d6f_696d;
 /// First and longest wait of a row (and those behind it with its key) after it was refused.
 const ROW_BACKOFF_S: (i32, i32) = (1, 60);
 
@@ -100,7 +102,7 @@ pub(super) async fn publish(
     let mut tx = pool.begin().await?;
     let ours = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_xact_lock($1, $2) AS "ours!""#,
-        LANE_LOCKS,
+        LOCK_SPACE,
         i32::from(lane)
     )
     .fetch_one(&mut *tx)
@@ -231,7 +233,24 @@ async fn send(bus: &Bus, row: &Row) -> Result<(), SendError> {
             headers.insert(name.as_str(), value);
         }
     }
-    bus.publish(&row.subject, row.id, headers, row.body.clone().into()).await
+    let above = headers.get(HEADER_TRACE).and_then(|text| TraceContext::parse(text.as_str()));
+    let mut span = None;
+    if let Some(above) = above {
+        let mut step =
+            Span::start(Kind::Producer, Some(above), || format!("send {}", row.kind()).into());
+        step.set("messaging.system", || "nats");
+        step.set("messaging.operation.name", || "send");
+        step.set("messaging.operation.type", || "send");
+        step.set("messaging.destination.name", || row.subject.clone());
+        step.set("messaging.message.id", || row.id.to_string());
+        headers.insert(HEADER_TRACE, step.context().to_string());
+        span = Some(step);
+    }
+    let sent = bus.publish(&row.subject, row.id, headers, row.body.clone().into()).await;
+    if let (Some(span), Err(_)) = (&mut span, &sent) {
+        span.fail("not_sent");
+    }
+    sent
 }
 
 /// Marks what was published, forgets what needn't be kept, lets what was refused wait.

@@ -20,7 +20,7 @@ use crate::error::{self, ApiError, Code};
 use crate::metrics::http::Route;
 use crate::metrics::messaging;
 use crate::signature::Keys;
-use crate::telemetry::TraceContext;
+use crate::telemetry::{Kind, Span, TraceContext};
 
 /// Largest request that is read from the network.
 pub const REQUEST_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -155,7 +155,10 @@ impl Inner {
                 return refusal(StatusCode::BAD_REQUEST, Code::BAD_REQUEST, &message);
             }
         };
-        let trace = TraceContext::from_headers(headers).child();
+        let above = TraceContext::in_headers(headers);
+        let mut span = Span::start(Kind::Server, above, || format!("graphql {}", self.name).into());
+        span.set("moim.subgraph", || self.name.clone());
+        let trace = span.context();
         // Parsed here only to tell its errors from those of validation; it isn't parsed again.
         if let Err(mut error) = request.parsed_query().map(|_| ()) {
             set_code(&mut error, Code::GRAPHQL_PARSE_FAILED.as_str());

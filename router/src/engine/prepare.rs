@@ -10,6 +10,7 @@ use std::{
 };
 
 use graphql_tools::static_graphql::query as ast;
+use platform::telemetry::{self, Kind, Span};
 use quick_cache::sync::Cache;
 
 use super::{
@@ -236,7 +237,10 @@ impl PlanCache {
         }
         METRICS.plan_misses.inc();
         let began = Instant::now();
+        let span = telemetry::current()
+            .map(|above| Span::start(Kind::Internal, Some(above), || "plan".into()));
         let prepared = Arc::new(prepare()?);
+        drop(span);
         METRICS.plan_duration.observe(began.elapsed().as_secs_f64());
         self.cache.insert(key, Arc::clone(&prepared));
         METRICS.plan_entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));

@@ -13,7 +13,10 @@ use http::{
     HeaderValue, Method, Uri,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use platform::subgraph::{CallTimeout, Request, Response, TransportError};
+use platform::{
+    subgraph::{CallTimeout, Request, Response, TransportError},
+    telemetry::{Kind, Span, TraceContext},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -162,19 +165,37 @@ impl<'a> Run<'a> {
         if let Some(deadline) = self.ctx.deadline {
             timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));
         }
-        let request = self.request(fetch, &collected, timeout);
+        let mut span = self.span(fetch);
+        let request = self.request(fetch, &collected, timeout, span.context());
         let call = service.transport.call(request);
         let flight = async move {
             let outcome = tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
                 let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
                 Err(TransportError::Timeout(millis))
             });
+            tell(&mut span, &outcome);
             (index, collected, outcome)
         };
         Some(flight.boxed())
     }
 
-    fn request(&self, fetch: &Fetch, collected: &[Collected], timeout: Duration) -> Request {
+    /// The span of a fetch.
+    fn span(&self, fetch: &Fetch) -> Span {
+        let service = &fetch.service;
+        let above = Some(self.ctx.trace);
+        let mut span = Span::start(Kind::Client, above, || format!("fetch {service}").into());
+        span.set("http.request.method", || "POST");
+        span.set("moim.subgraph", || service.to_string());
+        span
+    }
+
+    fn request(
+        &self,
+        fetch: &Fetch,
+        collected: &[Collected],
+        timeout: Duration,
+        trace: TraceContext,
+    ) -> Request {
         let body = self.body(fetch, collected);
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::POST;
@@ -183,7 +204,7 @@ impl<'a> Run<'a> {
         *headers = self.ctx.headers.clone();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(ACCEPT, JSON);
-        self.ctx.trace.child().inject(headers);
+        trace.inject(headers);
         if let Some(keys) = &self.engine.keys {
             keys.sign(&fetch.service, &self.ctx.identity, &body, headers);
         }
@@ -358,6 +379,21 @@ impl<'a> Run<'a> {
         body.push(b'}');
         self.prepared.took(body.len());
         Answer { body: body.into(), executed: true, errors: errors.len() }
+    }
+}
+
+/// Says of a fetch's span what it brought.
+fn tell(span: &mut Span, outcome: &Result<Response, TransportError>) {
+    match outcome {
+        Ok(response) => {
+            let status = response.status();
+            span.set("http.response.status_code", || i64::from(status.as_u16()));
+            if !status.is_success() {
+                span.fail("http_error");
+            }
+        }
+        Err(TransportError::Timeout(_)) => span.fail("timeout"),
+        Err(_) => span.fail("unreachable"),
     }
 }
 

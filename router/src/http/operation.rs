@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use platform::{identity::Identity, telemetry::TraceContext};
+use platform::{
+    identity::Identity,
+    telemetry::{Kind, Span, TraceContext},
+};
 
 use super::{
     negotiation::Media,
@@ -96,7 +99,8 @@ impl Caller<'_> {
             return Ok(self.refused(vec![error]));
         }
         let mut ctx = self.gateway.context(self.identity.clone(), self.headers);
-        ctx.trace = self.trace;
+        let span = operation_span(&prepared, self.trace);
+        ctx.trace = span.context();
         ctx.pay(&prepared).await.map_err(too_many)?;
         if self.streams(&prepared) {
             let query = subscription::Query {
@@ -151,6 +155,18 @@ async fn execute(
     ctx: &crate::engine::RequestContext,
 ) -> Answer {
     engine.answer(prepared, variables, ctx).await
+}
+
+/// The span of an operation: it ends with its answer, or when its stream begins.
+fn operation_span(prepared: &Prepared, trace: TraceContext) -> Span {
+    let kind = prepared.operation().as_str();
+    let mut span = Span::start(Kind::Internal, Some(trace), || kind.into());
+    span.set("graphql.operation.type", || kind);
+    if let Some(name) = prepared.operation_name() {
+        span.set("graphql.operation.name", || name.to_owned());
+    }
+    span.set("moim.graphql.hash", || format!("{:016x}", prepared.hash()));
+    span
 }
 
 /// Clients then send the document along, so it is no error of HTTP.

@@ -1,9 +1,16 @@
 //! An event as the push plane knows it: headers only, never a body.
 
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
+};
 
 use async_nats::HeaderMap;
 use chrono::{DateTime, Utc};
+use platform::telemetry::{self, Kind, Span, TRACEPARENT, TraceContext};
 use serde_json::{Map, Value};
 
 use super::subject::Filter;
@@ -14,11 +21,12 @@ pub const HEADER_TYPE: &str = "Moim-Type";
 pub const HEADER_TIME: &str = "Moim-Time";
 /// What changed: a compact JSON object, field of the event type → entity reference.
 pub const HEADER_CHANGED: &str = "Moim-Changed";
-/// Marks an event that was published before and only fills a lost stream again: whoever
-/// follows that stream begins with the state now, which shows it.
-pub const HEADER_REPUBLISHED: &str = "Moim-Republished";
 /// The id of the event; the same for every copy of it.
 pub const HEADER_ID: &str = "Nats-Msg-Id";
+
+/// Most deliveries of one event that are in its trace: with ten thousand subscribers they would be all
+/// of it.
+const TRACED_MAX: u32 = 16;
 
 /// One event, shared by all its subscribers.
 #[derive(Debug)]
@@ -35,6 +43,10 @@ pub(super) struct Event {
     pub(super) occurred_at: Box<str>,
     /// When it came to this process.
     pub(super) arrived: Instant,
+    /// The trace of what caused it, where the publisher says so.
+    pub(super) trace: Option<TraceContext>,
+    /// How many of its deliveries are in the trace.
+    pub(super) traced: AtomicU32,
     changed: Box<str>,
     parsed: OnceLock<Map<String, Value>>,
 }
@@ -44,18 +56,17 @@ impl Event {
     /// event for the push plane.
     pub(super) fn read(sequence: u64, subject: &str, headers: Option<&HeaderMap>) -> Option<Self> {
         let text = |name: &str| headers?.get(name).map(|value| value.as_str());
-        if text(HEADER_REPUBLISHED).is_some() {
-            return None;
-        }
         let kind = text(HEADER_TYPE)?;
-        Some(Self::new(
+        let mut event = Self::new(
             sequence,
             subject,
             text(HEADER_ID).unwrap_or_default(),
             kind,
             text(HEADER_TIME).unwrap_or_default(),
             text(HEADER_CHANGED).unwrap_or("{}"),
-        ))
+        );
+        event.trace = text(TRACEPARENT).and_then(TraceContext::parse);
+        Some(event)
     }
 
     /// An event from its parts; `kind` is the CloudEvents type, `changed` JSON text.
@@ -74,6 +85,8 @@ impl Event {
             name: client_name(kind).into(),
             occurred_at: occurred_at.into(),
             arrived: Instant::now(),
+            trace: None,
+            traced: AtomicU32::new(0),
             changed: changed.into(),
             parsed: OnceLock::new(),
         }
@@ -89,6 +102,23 @@ impl Event {
                 Map::new()
             }
         })
+    }
+
+    /// The span of its delivery to one subscriber. None where it belongs to no trace, or enough of its
+    /// deliveries are in that already.
+    pub(super) fn delivery(&self) -> Option<Span> {
+        let above = self.trace.filter(|_| telemetry::exports())?;
+        if self.traced.fetch_add(1, Ordering::Relaxed) >= TRACED_MAX {
+            return None;
+        }
+        let mut span = Span::start(Kind::Consumer, Some(above), || "push".into());
+        span.set("messaging.system", || "nats");
+        span.set("messaging.operation.name", || "push");
+        span.set("messaging.operation.type", || "process");
+        span.set("messaging.message.id", || self.id.to_string());
+        span.set("messaging.destination.name", || self.subject.to_string());
+        span.set("moim.event", || self.name.to_string());
+        span.is_recorded().then_some(span)
     }
 
     /// How long ago it happened, in seconds; None where it doesn't say when.
@@ -162,15 +192,6 @@ mod tests {
     fn a_message_without_a_type_is_no_event() {
         assert!(Event::read(1, "app.x", None).is_none());
         assert!(Event::read(1, "app.x", Some(&HeaderMap::new())).is_none());
-    }
-
-    #[test]
-    fn a_republished_event_is_none_for_clients() {
-        let mut headers = HeaderMap::new();
-        headers.insert(HEADER_TYPE, "app.room.changed.v1");
-        assert!(Event::read(1, "app.x", Some(&headers)).is_some());
-        headers.insert(HEADER_REPUBLISHED, "true");
-        assert!(Event::read(1, "app.x", Some(&headers)).is_none());
     }
 
     #[test]

@@ -193,7 +193,11 @@ impl Subscription {
         if self.guard.source.is_last(payload) {
             self.stage = Stage::Over;
         }
-        let delivery = self.answer(payload, position, &event.name, &event.occurred_at).await;
+        let answer = self.answer(payload, position, &event.name, &event.occurred_at);
+        let delivery = match event.delivery() {
+            Some(span) => span.context().scope(answer).await,
+            None => answer.await,
+        };
         // Those of the past have waited for the client, not for the router.
         if event.arrived >= self.began {
             METRICS.push_duration.observe(event.arrived.elapsed().as_secs_f64());

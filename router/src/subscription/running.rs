@@ -1,6 +1,9 @@
 //! A subscription that runs through changes of the supergraph.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use bytes::Bytes;
 use futures::{
@@ -8,7 +11,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use platform::identity::Identity;
+use platform::{identity::Identity, telemetry};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -71,7 +74,12 @@ impl Execution for Running {
     fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
         async move {
             let State { engine, prepared } = self.state();
-            engine.execute_event(&prepared, &self.variables, &self.context, root).await
+            let mut context = Cow::Borrowed(&self.context);
+            // The work for an event belongs to the event's trace.
+            if let Some(trace) = telemetry::current().filter(|trace| *trace != self.context.trace) {
+                context.to_mut().trace = trace;
+            }
+            engine.execute_event(&prepared, &self.variables, &context, root).await
         }
         .boxed()
     }

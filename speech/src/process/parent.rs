@@ -127,6 +127,14 @@ impl ProcessEngine {
 }
 
 impl Engine for ProcessEngine {
+    fn check(&self) -> Result<(), SpeechError> {
+        if !self.config.program.is_file() {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(SpeechError::Process(missing));
+        }
+        crate::weights::check().map_err(SpeechError::engine)
+    }
+
     fn transcribe(
         &self,
         job: Job,

@@ -22,6 +22,7 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
+use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::queue::run_worker;
@@ -114,6 +115,12 @@ impl Service {
 
     /// Starts the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
+        let engine = Arc::clone(&self.transcriber.engine);
+        self.kernel.health.add(format!("{NAME}.speech"), Need::Required, move || {
+            let found = engine.check();
+            async move { Ok(found?) }
+        });
+        self.kernel.watch_disk();
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
         shutdown.spawn(relay.run(shutdown.clone()));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::{GIVEN_UP, Job, Progress, Work, WorkError};
 use super::lane::{Lanes, Taken};
 use super::{Crew, HEARTBEAT_MS, RECONNECT_MS};
-use crate::bus::{pause, trace_of};
+use crate::bus::{pause, process_span};
 use crate::error::chain;
 use crate::metrics::messaging;
 use crate::task::{Claim, Start, TIMED_OUT, TaskStatus, Tasks};
@@ -48,8 +48,9 @@ pub(super) async fn run(crew: Arc<Crew>) {
                 Ok(Some(taken)) => {
                     crew.busy.fetch_add(1, Ordering::SeqCst);
                     let _busy = Busy(&crew);
-                    let trace = trace_of(&taken.message);
-                    trace.scope(At { crew: &crew, taken: &taken }.take()).await;
+                    let kind = format!("job {}", crew.spec.name);
+                    let span = process_span(&taken.message, &taken.consumer, &kind);
+                    span.context().scope(At { crew: &crew, taken: &taken }.take()).await;
                     idle = Instant::now();
                 }
                 Ok(None) if idle.elapsed() > crew.spec.workers.idle && crew.may_leave() => {
@@ -78,7 +79,6 @@ impl Drop for Member<'_> {
         if !self.left {
             self.crew.size.fetch_sub(1, Ordering::SeqCst);
         }
-        self.crew.count();
     }
 }
 
