@@ -41,6 +41,12 @@ enum Command {
     /// Apply or show the NATS streams and consumers of nats/
     #[command(subcommand)]
     Nats(command::nats::Command),
+    /// List, show, replay or drop events and jobs that were given up
+    #[command(subcommand)]
+    Dlq(command::dlq::Command),
+    /// Publish stored events again
+    #[command(subcommand)]
+    Events(command::events::Command),
     /// Print a subgraph's SDL
     Sdl {
         /// Name of the subgraph
@@ -93,6 +99,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Worker(arguments) => command::worker::run(arguments).await,
         Command::Migrate => command::migrate::run().await,
         Command::Nats(command) => command::nats::run(command).await,
+        Command::Dlq(command) => command::dlq::run(command).await,
+        Command::Events(command) => command::events::run(command).await,
         Command::Sdl { name } => command::sdl::run(&name),
         Command::Check => command::check::run().await,
         Command::Fetch { sample } => command::fetch::run(sample).await,

@@ -14,7 +14,7 @@ use platform::{
     signature,
     subgraph::{Endpoint, Peers},
 };
-use sqlx::migrate::Migrator;
+use sqlx::{PgPool, migrate::Migrator};
 use std::{str::FromStr, sync::Arc};
 
 /// A service's name.
@@ -134,6 +134,16 @@ pub(crate) async fn migrate(postgres: &config::Postgres, name: Name) -> Result<(
         .with_context(|| format!("the database of {} can't be migrated", name.as_str()))?;
     pool.close().await;
     Ok(())
+}
+
+/// A service's database, for commands that look after it.
+///
+/// # Errors
+/// When Postgres can't be reached.
+pub(crate) async fn database(source: &dyn Source, name: Name) -> Result<PgPool> {
+    database::connect(&config::Postgres::from(source)?, name.as_str()).await.with_context(|| {
+        format!("the database of {} can't be reached (MOIM_POSTGRES_URL)", name.as_str())
+    })
 }
 
 /// A service that was put together: its parts, whatever its domain.

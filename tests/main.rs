@@ -11,6 +11,7 @@ mod crash;
 mod live;
 mod main_job;
 mod operations;
+mod operator;
 mod several;
 mod trace;
 mod transport;

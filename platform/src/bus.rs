@@ -182,7 +182,7 @@ impl Bus {
         self.store(self.subject(subject), headers, body).await
     }
 
-    async fn store(
+    pub(crate) async fn store(
         &self,
         subject: String,
         headers: HeaderMap,
@@ -232,7 +232,10 @@ impl Bus {
         // The same letter buried twice is one.
         let own = format!("dead-{consumer}-{id}");
         headers.insert(async_nats::header::NATS_MESSAGE_ID, own);
-        headers.insert(HEADER_MESSAGE, id);
+        // A letter that was replayed keeps the id that it had first.
+        if headers.get(HEADER_MESSAGE).is_none() {
+            headers.insert(HEADER_MESSAGE, id);
+        }
         headers.insert(HEADER_CONSUMER, consumer);
         if headers.get(HEADER_SUBJECT).is_none() {
             headers.insert(HEADER_SUBJECT, self.strip(subject).unwrap_or(subject));

@@ -15,6 +15,9 @@ pub const HEADER_TYPE: &str = "Moim-Type";
 pub const HEADER_TIME: &str = "Moim-Time";
 /// Header: compact JSON of references to what changed, by field of the virtual event type.
 pub const HEADER_CHANGED: &str = "Moim-Changed";
+/// Header: the event was published before, and only fills a lost stream again. Live clients aren't
+/// told of it.
+pub const HEADER_REPUBLISHED: &str = "Moim-Republished";
 /// Header: W3C trace context of what caused the event.
 pub const HEADER_TRACE: &str = "traceparent";
 

@@ -2,21 +2,28 @@
 //! that neither can be without the other. The relay publishes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::event::{HEADER_CHANGED, HEADER_TIME, HEADER_TRACE, HEADER_TYPE, NewEvent, rfc3339};
+use crate::event::{
+    HEADER_CHANGED, HEADER_REPUBLISHED, HEADER_TIME, HEADER_TRACE, HEADER_TYPE, NewEvent, rfc3339,
+};
 use crate::queue::NewJob;
 use crate::telemetry;
 
 /// Lanes of events; those of one ordering key always take the same lane.
 pub(crate) const EVENT_LANES: u8 = 8;
+/// Longest time to wait until relays are at rest.
+pub const PAUSE_TIMEOUT_MS: u64 = 60_000;
 /// The lane of jobs: they have no order among each other, and a full queue mustn't hold events up.
 pub(crate) const JOB_LANE: u8 = 8;
+/// Space of the lanes' advisory locks ("moim"); ordering keys' locks are of the one-number kind.
+pub(crate) const LANE_LOCKS: i32 = 0x6d6f_696d;
 /// First subject tokens of jobs; then come queue, priority and kind.
 pub const JOB_ROOT: &str = "moim.job";
 
@@ -174,17 +181,57 @@ fn lane(ordering_key: Uuid) -> u8 {
     ordering_key.as_bytes()[15] % EVENT_LANES
 }
 
-/// Marks stored events as unpublished, oldest first to be published again: for an event stream that
-/// was lost. Consumers that handled an event already know it by its id. Returns how many.
+/// Publishes stored events again: see [`Pause::republish`]. Returns how many.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn republish(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        "UPDATE outbox SET published_at = NULL, available_at = now(), failures = 0
-         WHERE class = 'event' AND published_at IS NOT NULL"
-    )
-    .execute(pool)
-    .await?;
-    Ok(done.rows_affected())
+    Pause::begin(pool).await?.republish().await
+}
+
+/// As long as it lives, no relay publishes anything of a service's outbox, wherever it runs.
+#[derive(Debug)]
+pub struct Pause {
+    tx: Transaction<'static, Postgres>,
+}
+
+impl Pause {
+    /// Waits until what is being published is through, and then holds all lanes.
+    ///
+    /// # Errors
+    /// When the database refuses, or doesn't get there within [`PAUSE_TIMEOUT_MS`].
+    pub async fn begin(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        let hold = async {
+            let mut tx = pool.begin().await?;
+            for lane in 0..=i32::from(JOB_LANE) {
+                sqlx::query!("SELECT pg_advisory_xact_lock($1, $2)", LANE_LOCKS, lane)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Ok(Self { tx })
+        };
+        let limit = Duration::from_millis(PAUSE_TIMEOUT_MS);
+        let held = tokio::time::timeout(limit, hold).await;
+        held.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+    }
+
+    /// Marks stored events as unpublished, so that the relay publishes them again in their order,
+    /// before anything newer: for an event stream that was lost. Consumers that handled an event
+    /// already know it by its id; live clients, who were told of it or of the loss, aren't told
+    /// again. Returns how many.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn republish(mut self) -> Result<u64, sqlx::Error> {
+        let done = sqlx::query!(
+            "UPDATE outbox SET published_at = NULL, available_at = now(), failures = 0,
+                    headers = jsonb_set(headers, ARRAY[$1], '\"true\"')
+             WHERE class = 'event' AND published_at IS NOT NULL",
+            HEADER_REPUBLISHED,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        self.tx.commit().await?;
+        Ok(done.rows_affected())
+    }
 }

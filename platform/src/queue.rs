@@ -16,7 +16,10 @@ use crate::subgraph::Cause;
 use crate::task::{Claim, Priority};
 
 pub use progress::{Progress, Stages};
-pub use worker::{FAIR_EVERY, HEARTBEAT_MS, ORPHANED_AFTER_MS, SCALE_EVERY_MS, run_worker};
+pub(crate) use worker::Payload;
+pub use worker::{
+    FAIR_EVERY, HEARTBEAT_MS, ORPHANED_AFTER_MS, SCALE_EVERY_MS, run_worker, workers_now,
+};
 
 /// Error code of a task whose job failed, or took its worker with it, each time.
 pub const GIVEN_UP: &str = "ENGINE_FAILED";

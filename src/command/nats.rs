@@ -1,6 +1,9 @@
 //! `moim nats apply` and `moim nats status`: streams and consumers.
 
-use crate::setting::Settings;
+use crate::{
+    command::table::{self, Table, age},
+    setting::Settings,
+};
 use anyhow::Result;
 use platform::{bus::Bus, config, topology};
 use std::io::Write;
@@ -11,34 +14,53 @@ pub(crate) enum Command {
     /// Create or update the streams and consumers of nats/
     Apply,
     /// Show what they hold now
-    Status,
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Applies or shows.
 pub(crate) async fn run(command: Command) -> Result<()> {
     let bus = Bus::connect(&config::Nats::from(&Settings::load()?)?).await?;
-    match command {
-        Command::Apply => topology::apply(&bus).await?,
-        Command::Status => {}
+    let json = match command {
+        Command::Apply => {
+            topology::apply(&bus).await?;
+            false
+        }
+        Command::Status { json } => json,
+    };
+    let status = topology::status(&bus).await?;
+    if json {
+        return table::json(&serde_json::to_value(&status)?);
     }
-    for stream in topology::status(&bus).await? {
-        let limit = match stream.messages_max {
-            -1 => String::new(),
-            most => format!(" of {most}"),
-        };
-        let mut out = std::io::stdout();
-        writeln!(
-            out,
-            "{}: {}{limit} messages, {} bytes",
-            stream.name, stream.messages, stream.bytes
-        )?;
+    let mut streams = Table::new(["stream", "messages", "of", "oldest", "bytes"]);
+    let mut consumers =
+        Table::new(["consumer", "lag", "unconfirmed", "redelivered", "confirmed", "stream"]);
+    let ago = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), age);
+    for stream in status {
+        streams.row([
+            stream.name.clone(),
+            stream.messages.to_string(),
+            if stream.messages_max < 0 { "-".to_owned() } else { stream.messages_max.to_string() },
+            ago(stream.oldest_ms),
+            stream.bytes.to_string(),
+        ]);
         for consumer in stream.consumers {
-            writeln!(
-                out,
-                "  {}: {} waiting, {} unconfirmed, {} redelivered",
-                consumer.name, consumer.waiting, consumer.unconfirmed, consumer.redelivered
-            )?;
+            consumers.row([
+                consumer.name,
+                consumer.waiting.to_string(),
+                consumer.unconfirmed.to_string(),
+                consumer.redelivered.to_string(),
+                consumer
+                    .confirmed_ms
+                    .map_or_else(|| "-".to_owned(), |ms| format!("{} ago", age(ms))),
+                stream.name.clone(),
+            ]);
         }
     }
-    Ok(())
+    streams.print()?;
+    writeln!(std::io::stdout())?;
+    consumers.print()
 }

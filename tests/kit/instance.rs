@@ -50,6 +50,26 @@ impl Place {
         self.data.path()
     }
 
+    /// A variable of the processes started from here.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+
+    /// Runs a command to its end; what it wrote to standard output, or to standard error if it failed.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_moim"))
+            .args(arguments)
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(START, output).await;
+        let output =
+            output.unwrap_or_else(|_| panic!("moim {arguments:?} doesn't end")).expect("it starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
     /// Starts `moim up`.
     pub(crate) async fn up(&self) -> Instance {
         self.start(&["up"]).await

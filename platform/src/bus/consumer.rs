@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
+use crate::dead_letter;
 use crate::error::chain;
 use crate::event::{Event, HEADER_TRACE};
 use crate::inbox::{self, HandleError, Handler};
@@ -43,13 +44,7 @@ impl Bus {
     ) {
         messaging::consumer(consumer);
         let feed = Feed { bus: self, consumer, pool, handler, shutdown: &shutdown };
-        while !shutdown.is_triggered() {
-            let Some(pull) = self.await_consumer(consumer, &shutdown).await else { return };
-            if let Err(error) = feed.run(&pull).await {
-                tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
-                pause(RECONNECT_MS, &shutdown).await;
-            }
-        }
+        tokio::join!(feed.run_on(), dead_letter::watch_events(self, &shutdown));
     }
 
     /// The consumer, as soon as the server has it; `None` at the shutdown.
@@ -83,6 +78,18 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
+    /// Pulls and handles until the shutdown, whatever breaks.
+    async fn run_on(&self) {
+        let Self { bus, consumer, shutdown, .. } = *self;
+        while !shutdown.is_triggered() {
+            let Some(pull) = bus.await_consumer(consumer, shutdown).await else { return };
+            if let Err(error) = self.run(&pull).await {
+                tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
+                pause(RECONNECT_MS, shutdown).await;
+            }
+        }
+    }
+
     /// Pulls and handles until something breaks or the shutdown.
     async fn run(&self, pull: &PullConsumer) -> Result<(), async_nats::Error> {
         while !self.shutdown.is_triggered() {

@@ -5,8 +5,9 @@ mod lane;
 mod slot;
 mod sweep;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -22,6 +23,7 @@ use crate::task::Tasks;
 use crate::topology::QueueSpec;
 
 pub use lane::FAIR_EVERY;
+pub(crate) use slot::Payload;
 pub use sweep::ORPHANED_AFTER_MS;
 
 /// Time between two signs of life of a running job; the consumers' `ack_wait` is three times that.
@@ -29,11 +31,20 @@ pub const HEARTBEAT_MS: u64 = 3_000;
 /// Time between two looks at the backlog, after which the crew grows.
 pub const SCALE_EVERY_MS: u64 = 1_000;
 /// How long an idle worker waits to hear of a job before one of them looks around.
-const LOOK_EVERY: Duration = Duration::from_millis(1_000);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Time between two tries to reach a lost server.
 const RECONNECT_MS: u64 = 500;
 /// Most hints that wait for a worker. A lost one costs a second at most.
 const HINTS_MAX: usize = 64;
+
+/// How many workers each queue has in this process.
+static WORKERS: std::sync::Mutex<BTreeMap<String, usize>> = std::sync::Mutex::new(BTreeMap::new());
+
+/// How many workers a queue has in this process now.
+#[must_use]
+pub fn workers_now(queue: &str) -> usize {
+    WORKERS.lock().unwrap_or_else(PoisonError::into_inner).get(queue).copied().unwrap_or_default()
+}
 
 /// What the workers of a queue in one process share.
 struct Crew {
@@ -93,6 +104,7 @@ pub async fn run_worker(
         let more = missing.max(crew.wanted().await);
         for _ in 0..more {
             crew.size.fetch_add(1, Ordering::SeqCst);
+            crew.count();
             workers.spawn(slot::run(crew.clone()));
         }
         tokio::select! {
@@ -118,6 +130,12 @@ fn report(queue: &str, ended: Result<(), tokio::task::JoinError>) {
 impl Crew {
     fn size(&self) -> usize {
         self.size.load(Ordering::SeqCst)
+    }
+
+    /// Tells how many there are now.
+    fn count(&self) {
+        let mut workers = WORKERS.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.insert(self.spec.name.clone(), self.size());
     }
 
     /// How many workers more the backlog asks for: only when all are busy.

@@ -15,10 +15,9 @@ use crate::cache::Cache;
 use crate::error::chain;
 use crate::event::{HEADER_TRACE, HEADER_TYPE};
 use crate::metrics::messaging;
+use crate::outbox::LANE_LOCKS;
 use crate::telemetry::{Kind, Span, TraceContext};
 
-/// Space of the lanes' advisory locks ("moim"); ordering keys' locks are of the one-number kind.
-const LOCK_SPACE: i32 = 0x6d6f_696d;
 /// First and longest wait of a row (and those behind it with its key) after it was refused.
 const ROW_BACKOFF_S: (i32, i32) = (1, 60);
 
@@ -102,7 +101,7 @@ pub(super) async fn publish(
     let mut tx = pool.begin().await?;
     let ours = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_xact_lock($1, $2) AS "ours!""#,
-        LOCK_SPACE,
+        LANE_LOCKS,
         i32::from(lane)
     )
     .fetch_one(&mut *tx)

@@ -34,6 +34,7 @@
 //!     .register_output_type::<TaskInterface<PrintTask, TaskKind>>()
 //!     .finish();
 //! assert!(schema.sdl().contains("type PrintTask implements Task"));
+//! assert!(!schema.sdl().contains("TaskFields"));
 //! ```
 
 use std::borrow::Cow;
@@ -169,6 +170,8 @@ impl<T: ObjectType + OutputType, K: OutputType> OutputType for TaskInterface<T, 
                 MetaType::Object { fields, .. } => fields,
                 _ => Default::default(),
             };
+            // It only lends its fields, and has no place of its own in the schema.
+            registry.types.remove(&*<TaskFields<K> as TypeName>::type_name());
             let description = "Work that takes its time: asked for now, done later.";
             MetaType::Interface {
                 name: INTERFACE.to_owned(),

@@ -1,9 +1,9 @@
 //! Jobs are done once, whatever happens to workers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use async_nats::jetstream::consumer::PullConsumer;
 use futures::future::BoxFuture;
 use platform::queue::{Job, Progress, WorkError};
 use platform::shutdown::Shutdown;
@@ -12,7 +12,7 @@ use platform::testing::{Scope, eventually};
 use super::*;
 
 /// What happens at a start of the work.
-enum Step {
+pub(super) enum Step {
     /// Gets to 40 % and then never ends.
     Hang,
     /// Fails, and may be tried again.
@@ -26,19 +26,20 @@ enum Step {
 }
 
 /// Work that goes through given steps, one each time it is started, and then ends well.
-struct Script {
+pub(super) struct Script {
     steps: Vec<Step>,
     starts: AtomicU32,
     dones: AtomicU32,
+    started_at: Mutex<Vec<Instant>>,
 }
 
 impl Script {
-    fn new(steps: impl Into<Vec<Step>>) -> Arc<Self> {
-        let (starts, dones) = Default::default();
-        Arc::new(Self { steps: steps.into(), starts, dones })
+    pub(super) fn new(steps: impl Into<Vec<Step>>) -> Arc<Self> {
+        let (starts, dones, started_at) = Default::default();
+        Arc::new(Self { steps: steps.into(), starts, dones, started_at })
     }
 
-    fn dones(&self) -> u32 {
+    pub(super) fn dones(&self) -> u32 {
         self.dones.load(Ordering::SeqCst)
     }
 }
@@ -52,6 +53,7 @@ impl Work for Script {
         Box::pin(async move {
             assert_eq!(job.kind, "transcription");
             let start = self.starts.fetch_add(1, Ordering::SeqCst);
+            self.started_at.lock().unwrap().push(Instant::now());
             match self.steps.get(start as usize).unwrap_or(&Step::Done) {
                 Step::Hang => {
                     assert!(progress.report(40).await);
@@ -71,21 +73,14 @@ impl Work for Script {
 }
 
 /// Lets jobs of dead workers come again after 1 s rather than 10 s.
-async fn given_short_ack_wait(kernel: &Kernel) {
-    let stream = kernel.bus.stream("QUEUE_TRANSCRIPT");
-    let jetstream = kernel.bus.jetstream();
-    for name in ["transcript-heavy-high", "transcript-heavy-normal"] {
-        let consumer: PullConsumer =
-            jetstream.get_consumer_from_stream(name, &stream).await.unwrap();
-        let mut config = consumer.cached_info().config.clone();
+pub(super) async fn given_short_ack_wait(kernel: &Kernel) {
+    change_consumer(kernel, "QUEUE_TRANSCRIPT", "transcript-heavy-normal", |config| {
         config.ack_wait = Duration::from_secs(1);
-        let config: async_nats::jetstream::consumer::pull::Config =
-            serde_json::from_value(serde_json::to_value(config).unwrap()).unwrap();
-        jetstream.create_consumer_on_stream(config, &stream).await.unwrap();
-    }
+    })
+    .await;
 }
 
-async fn until_queue_is_empty(kernel: &Kernel) {
+pub(super) async fn until_queue_is_empty(kernel: &Kernel) {
     eventually(DEADLINE, async || count(&kernel.bus, "QUEUE_TRANSCRIPT").await == 0).await;
 }
 
@@ -139,8 +134,10 @@ async fn at_the_shutdown_a_job_is_given_back_at_once() {
     first.await.unwrap();
     let worker = start_worker(&kernel, &shutdown, work.clone());
 
-    // Then that one needs not wait for the job
+    // Then that one needs not wait for the job, and the interrupted try doesn't count
     until_status(&kernel, task.id, TaskStatus::Completed).await;
+    let now = state(&kernel, task.id).await;
+    assert_eq!((now.attempts, now.tries), (2, 1));
     until_queue_is_empty(&kernel).await;
     assert_eq!(work.dones(), 1);
     shutdown.trigger();
@@ -168,12 +165,34 @@ async fn failures_are_tried_again_and_in_the_end_given_up() {
     eventually(DEADLINE, async || count(&kernel.bus, "DEAD_LETTERS").await == 1).await;
 
     // When it is retried, then it is done
-    let mut tx = kernel.pool.begin().await.unwrap();
-    tasks_of(&kernel).retry(&mut tx, task.id).await.unwrap().unwrap();
-    tx.commit().await.unwrap();
-    kernel.outbox.wake();
+    retry(&kernel, task.id).await.unwrap();
     until_status(&kernel, task.id, TaskStatus::Completed).await;
     assert_eq!(work.dones(), 1);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_between_tries_grows() {
+    // Given a queue that waits 0.4 s after the first failure
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let first = Duration::from_millis(400);
+    let backoff = Backoff { first, longest: 10 * first };
+    let spec = QueueSpec { backoff, ..quick_queue() };
+
+    // When work fails twice
+    let work = Script::new([Step::Retry, Step::Retry]);
+    let worker = start_worker_with(&kernel, &shutdown, work.clone(), spec);
+    let task = new_task(&kernel, None).await;
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+
+    // Then it was tried again after that wait, and then after twice that (less the jitter)
+    let at = work.started_at.lock().unwrap().clone();
+    let waits: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits[0] >= first / 2 && waits[1] >= first, "{waits:?}");
     shutdown.trigger();
     worker.await.unwrap();
     relay.await.unwrap();
@@ -259,6 +278,28 @@ async fn jobs_that_a_full_queue_refuses_wait_and_hold_no_event_up() {
         until_status(&kernel, task.id, TaskStatus::Completed).await;
     }
     assert_eq!(work.dones(), 3);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_job_and_worker_are_gone_is_queued_again() {
+    // Given a task in the middle of its work, whose worker died and whose job is lost
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let task = new_task(&kernel, None).await;
+    tasks_of(&kernel).claim(task.id).await.unwrap().unwrap();
+    sqlx::query("DELETE FROM outbox WHERE class = 'job'").execute(&kernel.pool).await.unwrap();
+    let silent = "UPDATE tasks SET alive_at = now() - interval '11 minutes'";
+    sqlx::query(silent).execute(&kernel.pool).await.unwrap();
+
+    // When a worker comes that knows of nothing, then the task is done
+    let relay = start_relay(&kernel, &shutdown);
+    let work = Script::new([]);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    assert_eq!(work.dones(), 1);
     shutdown.trigger();
     worker.await.unwrap();
     relay.await.unwrap();

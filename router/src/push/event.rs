@@ -21,6 +21,9 @@ pub const HEADER_TYPE: &str = "Moim-Type";
 pub const HEADER_TIME: &str = "Moim-Time";
 /// What changed: a compact JSON object, field of the event type → entity reference.
 pub const HEADER_CHANGED: &str = "Moim-Changed";
+/// Marks an event that was published before and only fills a lost stream again: whoever
+/// follows that stream begins with the state now, which shows it.
+pub const HEADER_REPUBLISHED: &str = "Moim-Republished";
 /// The id of the event; the same for every copy of it.
 pub const HEADER_ID: &str = "Nats-Msg-Id";
 
@@ -56,6 +59,9 @@ impl Event {
     /// event for the push plane.
     pub(super) fn read(sequence: u64, subject: &str, headers: Option<&HeaderMap>) -> Option<Self> {
         let text = |name: &str| headers?.get(name).map(|value| value.as_str());
+        if text(HEADER_REPUBLISHED).is_some() {
+            return None;
+        }
         let kind = text(HEADER_TYPE)?;
         let mut event = Self::new(
             sequence,
@@ -192,6 +198,15 @@ mod tests {
     fn a_message_without_a_type_is_no_event() {
         assert!(Event::read(1, "app.x", None).is_none());
         assert!(Event::read(1, "app.x", Some(&HeaderMap::new())).is_none());
+    }
+
+    #[test]
+    fn a_republished_event_is_none_for_clients() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER_TYPE, "app.room.changed.v1");
+        assert!(Event::read(1, "app.x", Some(&headers)).is_some());
+        headers.insert(HEADER_REPUBLISHED, "true");
+        assert!(Event::read(1, "app.x", Some(&headers)).is_none());
     }
 
     #[test]

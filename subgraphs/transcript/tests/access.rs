@@ -15,7 +15,12 @@ const EVERY_ENTITY: &str = "query($r: [_Any!]!) { _entities(representations: $r)
     ... on MinutesSection { id title body }
     ... on TranscriptTask { id status result { text } }
 } }";
-const EVERY_ROOT: &str = "query($m: ID!, $t: ID!) { latestTranscriptTask(meetingId: $m) { id } transcriptTask(id: $t) { id } }";
+const EVERY_ROOT: &str = "query($m: ID!, $t: ID!) {
+    latestTranscriptTask(meetingId: $m) { id }
+    transcriptTask(id: $t) { id }
+    mine: transcriptTasks(first: 5) { nodes { id } }
+    ofMeeting: transcriptTasks(filter: { meetingId: $m, status: [COMPLETED] }) { nodes { id } }
+}";
 
 /// A finished meeting, the references of everything that it has, and its task.
 async fn finished(stage: &Stage) -> (Ended, Value, Uuid) {
@@ -53,6 +58,8 @@ async fn everybody_sees_what_is_theirs() {
         }
         let roots = stage.data(&identity, EVERY_ROOT, keys.clone()).await;
         assert_eq!(roots["latestTranscriptTask"]["id"], roots["transcriptTask"]["id"]);
+        let one = json!({ "nodes": [{ "id": task }] });
+        assert_eq!((&roots["mine"], &roots["ofMeeting"]), (&one, &one));
     }
 
     // An outsider sees what somebody sees who asks for what doesn't exist: nothing, no error
@@ -60,10 +67,14 @@ async fn everybody_sees_what_is_theirs() {
     let all = stage.data(&outsider, EVERY_ENTITY, entities.clone()).await;
     assert_eq!(all["_entities"], json!([null, null, null, null, null, null]));
     let roots = stage.data(&outsider, EVERY_ROOT, keys.clone()).await;
-    assert_eq!(roots, json!({ "latestTranscriptTask": null, "transcriptTask": null }));
+    let none = json!({ "nodes": [] });
+    let nothing = json!({
+        "latestTranscriptTask": null, "transcriptTask": null, "mine": none, "ofMeeting": none
+    });
+    assert_eq!(roots, nothing);
     let nowhere = json!({ "m": Uuid::now_v7(), "t": "not even an id" });
-    let roots = stage.data(&viewer(ended.host), EVERY_ROOT, nowhere).await;
-    assert_eq!(roots, json!({ "latestTranscriptTask": null, "transcriptTask": null }));
+    let roots = stage.data(&outsider, EVERY_ROOT, nowhere).await;
+    assert_eq!(roots, nothing);
 
     // and can change nothing
     for mutation in ["retryTranscriptTask", "cancelTranscriptTask"] {

@@ -2,7 +2,7 @@
 //!
 //! Nobody keeps a request for the next job open while it waits: a job that was sent to a request
 //! that is given up would lie until its `ack_wait` is over. Idle workers instead hear of jobs as
-//! they are published, and one of them looks around once a second for those that come again.
+//! they are published, and one of them looks around twice a second for those that come again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Lanes {
         Some(Self { all, turn: 0 })
     }
 
-    /// The next job: one that is there, or else one that comes within a second.
+    /// The next job: one that is there, or else one that comes within half a second.
     pub(super) async fn next(&mut self, crew: &Crew) -> Result<Option<Taken>, async_nats::Error> {
         if let Some(taken) = self.look(crew).await? {
             // There may be more: somebody else looks too.

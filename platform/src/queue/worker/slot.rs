@@ -79,6 +79,7 @@ impl Drop for Member<'_> {
         if !self.left {
             self.crew.size.fetch_sub(1, Ordering::SeqCst);
         }
+        self.crew.count();
     }
 }
 

@@ -186,7 +186,6 @@ impl Tasks {
 
     /// Ends the task of a job that nobody gets any more; `false` if it is final or waits for a later
     /// job.
-    #[expect(dead_code, reason = "the advisories come next")]
     pub(crate) async fn give_up(&self, id: Uuid, job_id: Uuid) -> Result<bool, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         if !lock_task(&mut tx, id).await? {

@@ -1,14 +1,29 @@
 //! Questions, and entities by their keys. What the asker may not see is null, as what isn't there.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 use platform::error::Internal as _;
+use platform::identity::Identity;
+use platform::page::{Connection, Page};
+use platform::task::{List, TaskStatus};
 
 use super::access::{id, known, may_see, reads};
-use super::loader::{ById, MinutesById, SectionById, SegmentById, TaskById, TasksOfMeeting};
+use super::loader::{
+    ById, MinutesById, SectionById, SegmentById, TASK_TYPENAME, TaskById, TasksOfMeeting,
+};
 use super::meeting::Meeting;
 use super::minutes::{Minutes, MinutesSection};
+use super::mutation::Writer;
 use super::task::TranscriptTask;
 use super::transcript::{Segment, Transcript};
+
+/// Which transcription tasks a list shows. Everything that is given must fit.
+#[derive(Debug, Default, InputObject)]
+pub struct TranscriptTaskFilter {
+    /// In one of these states.
+    pub status: Option<Vec<TaskStatus>>,
+    /// Of this meeting.
+    pub meeting_id: Option<ID>,
+}
 
 /// Questions that can be asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +54,43 @@ impl Query {
         }
         let tasks = reads(ctx)?.load_one(TasksOfMeeting(meeting)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().next().map(TranscriptTask))
+    }
+
+    /// The transcription tasks of the viewer's meetings, the newest first.
+    async fn transcript_tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100 (20 when it isn't given).")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the task after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<
+            TranscriptTaskFilter,
+        >,
+    ) -> Result<Connection<TranscriptTask>> {
+        known(ctx)?;
+        let page = Page::new(first, after.as_deref())?;
+        let filter = filter.unwrap_or_default();
+        let mut list = List { typename: TASK_TYPENAME, statuses: filter.status, ..List::default() };
+        match filter.meeting_id {
+            // Who may see the meeting sees all its tasks.
+            Some(meeting) => {
+                let Some(meeting) = super::access::id(&meeting) else {
+                    return Ok(Connection::empty());
+                };
+                if !may_see(ctx, meeting).await? {
+                    return Ok(Connection::empty());
+                }
+                list.group = Some(meeting);
+            }
+            None => {
+                list.viewer = match Identity::from_ctx(ctx) {
+                    Identity::Viewer(viewer) => Some(viewer.id),
+                    Identity::Service { .. } | Identity::Anonymous => None,
+                }
+            }
+        }
+        let tasks = ctx.data::<Writer>()?.tasks.list(page, &list).await.internal()?;
+        let tasks = tasks.into_iter().map(TranscriptTask).collect();
+        Ok(Connection::new(page, tasks, |task| task.0.id))
     }
 
     #[graphql(entity)]
