@@ -1,8 +1,7 @@
 //! Dead letters: events and jobs that were given up, with the reason; kept, shown, and replayed.
 //!
 //! The program itself gives a message up after its last try. Behind that is a net: what the server
-//! stops to deliver it says in an advisory, and the message is kept from there ([`watch_queue`],
-//! [`watch_events`]).
+//! stops to deliver it says in an advisory, and the message is kept from there.
 //!
 //! An event is replayed to the consumer alone that gave it up, whose inbox still knows whether it
 //! was handled; a job is replayed by putting its FAILED task back into the queue. So a replay that
