@@ -324,3 +324,21 @@ impl Fetches {
         self.results[result as usize].observe(took.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_nobody_knows_count_as_one() {
+        let errors: Vec<_> =
+            (0..1_000).map(|number| GraphQLError::new(&format!("GARBAGE_{number}"), "m")).collect();
+        METRICS.errors(&errors);
+        METRICS.errors(&[GraphQLError::new(code::BAD_USER_INPUT, "m")]);
+        let text = metrics::text();
+        let series = text.lines().filter(|line| line.starts_with("moim_graphql_errors_total{"));
+        assert_eq!(series.count(), CODES.len() + 1);
+        assert!(text.contains("moim_graphql_errors_total{code=\"other\"} 1000"), "{text}");
+        assert!(text.contains("moim_graphql_errors_total{code=\"BAD_USER_INPUT\"} 1"), "{text}");
+    }
+}
