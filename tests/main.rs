@@ -8,6 +8,7 @@ mod kit;
 mod access;
 mod bad_input;
 mod crash;
+mod fault;
 mod live;
 mod main_job;
 mod operations;

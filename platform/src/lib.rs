@@ -14,10 +14,12 @@
 //! | [`dead_letter`] | what was given up, and how it gets another chance |
 //! | [`queue`], [`task`] | long work: jobs, their workers, and the state that everybody sees |
 //! | [`health`], [`metrics`], [`operations`], [`telemetry`], [`shutdown`] | what operators see and do |
+//! | [`crash`] | places at which tests let the process die |
 //! | [`kernel`] | everything of the above that a service is handed |
 
 pub mod cache;
 pub mod config;
+pub mod crash;
 pub mod error;
 pub mod health;
 pub mod identity;

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::crash::Point;
 use crate::event::{
     HEADER_CHANGED, HEADER_REPUBLISHED, HEADER_TIME, HEADER_TRACE, HEADER_TYPE, NewEvent, rfc3339,
 };
@@ -87,6 +88,7 @@ impl Outbox {
             },
         )
         .await?;
+        Point::OutboxAppended.pass();
         Ok(id)
     }
 
@@ -135,6 +137,7 @@ impl Outbox {
 
     /// Tells the relay of this process that something was committed.
     pub fn wake(&self) {
+        Point::OutboxCommitted.pass();
         self.woken.notify_one();
     }
 

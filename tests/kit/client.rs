@@ -9,6 +9,9 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
+/// There was no whole answer.
+pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 /// An answer to a GraphQL request over HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -97,8 +100,18 @@ impl Client {
         self.post_raw("/graphql", "application/json", body.into_bytes()).await
     }
 
+    /// The same as [`Client::send`], for a server that may be gone.
+    pub(crate) async fn try_send(&self, query: &str, variables: Value) -> Result<Answer, Broken> {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        self.try_request(self.post("/graphql", "application/json", body.into_bytes())).await
+    }
+
     /// Sends any body by POST.
     pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.request(self.post(path, content_type, body)).await
+    }
+
+    fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
         let mut request = Request::post(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, content_type);
         if let Some(token) = &self.token {
@@ -107,7 +120,7 @@ impl Client {
         if let Some(traceparent) = &self.traceparent {
             request = request.header("traceparent", traceparent);
         }
-        self.request(request.body(Full::from(body)).expect("request")).await
+        request.body(Full::from(body)).expect("request")
     }
 
     /// Gets a path, as JSON or `null` when the body is none.
@@ -135,19 +148,33 @@ impl Client {
 
     /// Uploads a body to an absolute URL with PUT.
     pub(crate) async fn put(&self, url: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.try_put(url, content_type, body).await.unwrap_or_else(|e| panic!("PUT {url}: {e:?}"))
+    }
+
+    /// The same as [`Client::put`], for a server that may be gone.
+    pub(crate) async fn try_put(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, Broken> {
         let request = Request::builder()
             .method(Method::PUT)
             .uri(url)
             .header(header::CONTENT_TYPE, content_type)
             .body(Full::from(body));
-        self.request(request.expect("request")).await
+        self.try_request(request.expect("request")).await
     }
 
     async fn request(&self, request: Request<Full<Bytes>>) -> Answer {
         let what = format!("{} {}", request.method(), request.uri());
-        let response = self.http.request(request).await.unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        self.try_request(request).await.unwrap_or_else(|e| panic!("{what}: {e:?}"))
+    }
+
+    async fn try_request(&self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
+        let response = self.http.request(request).await?;
         let status = response.status();
-        let body = response.into_body().collect().await.expect("body").to_bytes();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
     }
 }

@@ -46,6 +46,16 @@ impl Place {
         &self.environment["MOIM_NATS_PREFIX"]
     }
 
+    /// Takes a variable away from every process started from here.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
+    /// The variables of every process started from here.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
@@ -128,6 +138,11 @@ impl Instance {
     /// Kills the process as `kill -9` does, and waits until it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("the process was there");
+    }
+
+    /// Waits until the process is dead.
+    pub(crate) async fn died(mut self) {
+        self.child.wait().await.expect("the process was there");
     }
 
     /// Asks the process to end as Ctrl-C does; true when it ended cleanly.

@@ -1,6 +1,6 @@
 //! A subscription over server-sent events (the graphql-sse protocol's distinct connections).
 
-use super::client::Client;
+use super::client::{Broken, Client};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Incoming, header};
@@ -31,6 +31,17 @@ impl Stream {
         variables: Value,
         last_event_id: Option<&str>,
     ) -> Self {
+        let stream = Self::try_open(client, query, variables, last_event_id).await;
+        stream.expect("the stream opens")
+    }
+
+    /// The same as [`Stream::open`], for a server that may be gone.
+    pub(crate) async fn try_open(
+        client: &Client,
+        query: &str,
+        variables: Value,
+        last_event_id: Option<&str>,
+    ) -> Result<Self, Broken> {
         let mut request = Request::post(format!("{}/graphql", client.base))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream");
@@ -44,8 +55,8 @@ impl Stream {
         let request = request.body(Full::new(Bytes::from(body))).expect("request");
         let http: HttpClient<_, Full<Bytes>> =
             HttpClient::builder(TokioExecutor::new()).build_http();
-        let response = http.request(request).await.expect("the stream opens");
-        Self { status: response.status(), body: response.into_body(), buffer: String::new() }
+        let response = http.request(request).await?;
+        Ok(Self { status: response.status(), body: response.into_body(), buffer: String::new() })
     }
 
     /// The next event, `None` at the end of the stream; heartbeats are passed over.
@@ -62,7 +73,8 @@ impl Stream {
         (event.id.expect("an event has its cursor as id"), event.data)
     }
 
-    async fn read(&mut self) -> Option<Event> {
+    /// The next event, however long it takes.
+    pub(crate) async fn read(&mut self) -> Option<Event> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
                 let block: String = self.buffer.drain(..end + 2).collect();

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
+use crate::crash::Point;
 use crate::dead_letter;
 use crate::error::chain;
 use crate::event::{Event, HEADER_TRACE};
@@ -129,6 +130,7 @@ impl Feed<'_> {
                 AckKind::Ack
             }
             Ok(event) => {
+                Point::ConsumerReceived.pass();
                 let mut span = process_span(message, self.consumer, &event.kind);
                 let Some(tx) = self.begin(message).await else { return };
                 let outcome = span.context().scope(self.effect(&event, tx)).await;
@@ -146,8 +148,11 @@ impl Feed<'_> {
             _ => Handled::Retried,
         };
         messaging::handled(self.consumer, outcome, began.elapsed());
-        if let Err(error) = message.ack_with(answer).await {
-            tracing::warn!(consumer = self.consumer, %error, "answer not sent, the event comes again");
+        match message.ack_with(answer).await {
+            Ok(()) => Point::ConsumerConfirmed.pass(),
+            Err(error) => {
+                tracing::warn!(consumer = self.consumer, %error, "answer not sent, the event comes again");
+            }
         }
     }
 
@@ -181,8 +186,10 @@ impl Feed<'_> {
         let work = async {
             if inbox::first_time(&mut tx, self.consumer, event.id).await? {
                 self.handler.handle(event, &mut tx).await?;
+                Point::ConsumerApplied.pass();
                 tx.commit().await?;
                 messaging::took_effect(self.consumer, event.time);
+                Point::ConsumerCommitted.pass();
             }
             Ok(())
         };

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{BATCH_ROWS, IN_FLIGHT};
 use crate::bus::{Bus, SendError};
 use crate::cache::Cache;
+use crate::crash::Point;
 use crate::error::chain;
 use crate::event::{HEADER_TRACE, HEADER_TYPE};
 use crate::metrics::messaging;
@@ -115,11 +116,14 @@ pub(super) async fn publish(
         return Ok(Outcome::Done);
     }
     drop_cached(cache, &rows).await;
+    Point::RelayRead.pass();
     let fate = send_all(bus, rows).await;
+    Point::RelayPublished.pass();
     mark(&mut tx, &fate).await?;
     tx.commit().await?;
     fate.published.iter().for_each(|(class, kind)| messaging::published(class, kind));
     fate.delayed.iter().for_each(|(class, reason)| messaging::delayed(class, reason));
+    Point::RelayMarked.pass();
     for subject in &fate.full {
         tracing::warn!(subject, "queue full, its jobs wait in the outbox");
     }

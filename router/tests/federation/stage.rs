@@ -21,7 +21,17 @@ impl Stage {
     }
 
     pub async fn open_with(case: &str, subgraphs: Vec<Subgraph>, mut config: Config) -> Self {
-        let sdls = Self::sdls(case);
+        let folder = format!("{}/tests/federation/schema", env!("CARGO_MANIFEST_DIR"));
+        let read = |name: String| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        let sdls = read(format!("{case}.graphql"));
+        let sdls: HashMap<_, _> = format!("\n{sdls}")
+            .split("\n#: ")
+            .skip(1)
+            .map(|part| {
+                let (head, sdl) = part.split_once('\n').unwrap();
+                (head.split(' ').next().unwrap().to_owned(), sdl.to_owned())
+            })
+            .collect();
         let mut services = HashMap::new();
         for subgraph in subgraphs {
             let name = subgraph.name;
@@ -32,23 +42,9 @@ impl Stage {
             config.subgraphs.insert(name.to_owned(), settings);
             services.insert(name, service);
         }
-        let router = Router::builder(Self::supergraph(case), config).build().await.unwrap();
+        let sdl = read(format!("{case}.supergraph.graphql"));
+        let router = Router::builder(sdl, config).build().await.unwrap();
         Self { router, services }
-    }
-
-    /// The subgraphs' schemas by name.
-    pub fn sdls(case: &str) -> HashMap<String, String> {
-        let parts = format!("\n{}", read(&format!("{case}.graphql")));
-        let parts = parts.split("\n#: ").skip(1).map(|part| {
-            let (head, sdl) = part.split_once('\n').unwrap();
-            (head.split(' ').next().unwrap().to_owned(), sdl.to_owned())
-        });
-        parts.collect()
-    }
-
-    /// What is composed of them.
-    pub fn supergraph(case: &str) -> String {
-        read(&format!("{case}.supergraph.graphql"))
     }
 
     /// What has come in at a subgraph, in order.
@@ -116,22 +112,6 @@ impl Stage {
         }
     }
 
-    /// Operations that subgraphs refused.
-    pub fn refusals(&self) -> Vec<String> {
-        self.services.values().flat_map(|it| it.refusals()).collect()
-    }
-
-    /// Everything that has come in, for a person to read.
-    pub fn told(&self) -> String {
-        let mut told = String::new();
-        for (name, service) in &self.services {
-            for request in service.requests() {
-                told += &format!("\n{name}: {} {}", request.query, request.variables);
-            }
-        }
-        told
-    }
-
     fn compare(
         &self,
         query: &str,
@@ -139,20 +119,20 @@ impl Stage {
         expected: &Value,
         place: &std::panic::Location<'_>,
     ) {
-        let refusals = self.refusals();
+        let refusals: Vec<_> = self.services.values().flat_map(|it| it.refusals()).collect();
         if response == expected && refusals.is_empty() {
             return;
         }
-        let told = self.told();
+        let mut told = String::new();
+        for (name, service) in &self.services {
+            for request in service.requests() {
+                told += &format!("\n{name}: {} {}", request.query, request.variables);
+            }
+        }
         panic!(
             "{place}\n{query}\ngot      {response}\nexpected {expected}\nrefused {refusals:?}{told}"
         );
     }
-}
-
-fn read(name: &str) -> String {
-    let folder = format!("{}/tests/federation/schema", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
 }
 
 /// Which of several subgraphs' errors comes first does not matter.

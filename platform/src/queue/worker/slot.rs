@@ -16,6 +16,7 @@ use super::super::{GIVEN_UP, Job, Progress, Work, WorkError};
 use super::lane::{Lanes, Taken};
 use super::{Crew, HEARTBEAT_MS, RECONNECT_MS};
 use crate::bus::{pause, process_span};
+use crate::crash::Point;
 use crate::error::chain;
 use crate::metrics::messaging;
 use crate::task::{Claim, Start, TIMED_OUT, TaskStatus, Tasks};
@@ -166,9 +167,11 @@ impl At<'_> {
         let queue = &self.crew.spec.name;
         messaging::job_began(queue, job.claim.task.queued_at);
         let began = Instant::now();
+        Point::WorkerClaimed.pass();
         let outcome = self.work(&job).await;
         let consumer = &self.taken.consumer;
         messaging::job_ended(queue, consumer, outcome.as_str(), began.elapsed());
+        Point::WorkerWorked.pass();
         self.settle(&job, outcome).await;
     }
 
@@ -303,6 +306,7 @@ impl At<'_> {
 
     /// Confirms the job if its task is final. Else somebody else holds it, whose job it is now.
     async fn let_go(&self, claim: &Claim) {
+        Point::WorkerCommitted.pass();
         let id = claim.task.id;
         match bounded(self.tasks().fresh(&[id])).await {
             Ok(tasks) if tasks.get(&id).is_none_or(|task| task.status.is_final()) => {
@@ -373,7 +377,7 @@ async fn heartbeat(message: Message, tasks: Tasks, claim: Claim, lost: Cancellat
 async fn confirm(message: &Message) {
     for _ in 0..ACK_TRIES {
         match message.double_ack().await {
-            Ok(()) => return,
+            Ok(()) => return Point::WorkerConfirmed.pass(),
             Err(error) => tracing::debug!(%error, "job not confirmed"),
         }
     }

@@ -1,0 +1,16 @@
+//! Faults: the process dies at a named point, or a server it needs is cut off or hangs, under a small load. Afterwards
+//! an oracle looks at what is stored: nothing lost, nothing twice, all in order.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `crash` | one story per crash point of `platform::crash` |
+//! | `outage` | one story per server and kind of outage |
+//! | `load` | what clients do meanwhile: they retry as GraphQL clients do |
+//! | `oracle` | what must hold afterwards |
+//! | `proxy` | stands between Moim and a server, and breaks the line when told |
+
+mod crash;
+mod load;
+mod oracle;
+mod outage;
+mod proxy;
