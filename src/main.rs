@@ -47,6 +47,9 @@ enum Command {
     /// Publish stored events again
     #[command(subcommand)]
     Events(command::events::Command),
+    /// Show what is cached, or evict it
+    #[command(subcommand)]
+    Cache(command::cache::Command),
     /// Print a subgraph's SDL
     Sdl {
         /// Name of the subgraph
@@ -101,6 +104,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Nats(command) => command::nats::run(command).await,
         Command::Dlq(command) => command::dlq::run(command).await,
         Command::Events(command) => command::events::run(command).await,
+        Command::Cache(command) => command::cache::run(command).await,
         Command::Sdl { name } => command::sdl::run(&name),
         Command::Check => command::check::run().await,
         Command::Fetch { sample } => command::fetch::run(sample).await,

@@ -1,5 +1,8 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,7 +12,16 @@ use super::*;
 use crate::config::{Env, Redis, Source as _, Values};
 
 const DEADLINE: Duration = Duration::from_secs(10);
-type Never = std::convert::Infallible;
+
+/// What a loader fails with.
+#[derive(Clone, Debug, PartialEq)]
+struct Broken(String);
+
+impl From<NotLoaded> for Broken {
+    fn from(error: NotLoaded) -> Self {
+        Self(error.to_string())
+    }
+}
 
 pub(super) fn redis(url: &str) -> Redis {
     // Given: a key prefix that no other test has.
@@ -36,14 +48,15 @@ async fn until(mut holds: impl AsyncFnMut() -> bool) {
 
 /// Reads `ids` whose values in the database are `value`; tells the values and which ids were loaded.
 async fn read(kind: &Kind<String>, ids: &[u32], value: &str) -> (HashMap<u32, String>, Vec<u32>) {
-    let mut loaded = Vec::new();
+    let loaded = Mutex::new(Vec::new());
     let values = kind
         .get_many(ids, async |missing: Vec<u32>| {
-            loaded.clone_from(&missing);
-            Ok::<_, Never>(missing.into_iter().map(|id| (id, format!("{value}{id}"))).collect())
+            loaded.lock().unwrap().extend(missing.clone());
+            Ok::<_, Broken>(missing.into_iter().map(|id| (id, format!("{value}{id}"))).collect())
         })
         .await
         .unwrap();
+    let mut loaded = loaded.into_inner().unwrap();
     loaded.sort_unstable();
     (values, loaded)
 }
@@ -127,7 +140,7 @@ async fn pass(
 async fn many_values_are_read_by_one_command_and_loaded_by_one_call() {
     let proxy = Proxy::start().await;
     let cache = Cache::connect(&redis(&proxy.url())).await.unwrap();
-    let kind = cache.kind::<String>("thing", Duration::from_secs(60));
+    let kind = cache.kind::<String>("thing");
     let (values, loaded) = read(&kind, &[1, 2, 2, 3], "v").await;
     assert_eq!((values.len(), loaded), (3, vec![1, 2, 3]));
     assert_eq!(proxy.mgets(), 1);
@@ -139,38 +152,41 @@ async fn many_values_are_read_by_one_command_and_loaded_by_one_call() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_remembered() {
-    let kind = real().await.kind::<String>("thing", Duration::from_secs(60));
-    let nothing = kind.get(1, async |_| Ok::<_, Never>(None)).await.unwrap();
+    let kind = real().await.kind::<String>("thing");
+    let nothing = kind.get(1, async |_| Ok::<_, Broken>(None)).await.unwrap();
     assert_eq!(nothing, None);
-    let there = kind.get(1, async |_| Ok::<_, Never>(Some("now".to_owned()))).await.unwrap();
+    let there = kind.get(1, async |_| Ok::<_, Broken>(Some("now".to_owned()))).await.unwrap();
     assert_eq!(there.as_deref(), Some("now"));
 }
 
 #[tokio::test]
 async fn an_error_of_the_loader_is_the_readers() {
-    let kind = real().await.kind::<String>("thing", Duration::from_secs(60));
-    let result = kind.get(1, async |_| Err::<Option<String>, _>("database down")).await;
-    assert_eq!(result, Err("database down"));
+    let kind = real().await.kind::<String>("thing");
+    let down = Broken("database down".to_owned());
+    let result = kind.get(1, async |_| Err::<Option<String>, _>(down.clone())).await;
+    assert_eq!(result, Err(down));
+    // The next one isn't held up by it.
+    assert_eq!(read(&kind, &[1], "v").await.1, [1]);
 }
 
 #[tokio::test]
 async fn a_slow_reader_cannot_put_an_old_value_back() {
     let cache = real().await;
-    let kind = cache.kind::<String>("thing", Duration::from_secs(60));
+    let kind = cache.kind::<String>("thing");
     // Given a reader that has loaded the old value
     let old = kind
         .get(1, async |id| {
             // when a writer commits and drops the key before the reader goes on,
             cache.invalidate(&[kind.key(id)]).await;
-            Ok::<_, Never>(Some("old".to_owned()))
+            Ok::<_, Broken>(Some("old".to_owned()))
         })
         .await;
     assert_eq!(old.unwrap().as_deref(), Some("old"));
-    // then the next one doesn't see the old value, and neither is a new one stored over the tombstone
-    for value in ["new", "newer"] {
-        let (values, loaded) = read(&kind, &[1], value).await;
-        assert_eq!((values[&1].as_str(), loaded), (format!("{value}1").as_str(), vec![1]));
-    }
+    // then the next one doesn't see the old value, and the new one stays.
+    assert_eq!(cache.stats().kinds["thing"].refused, 1);
+    assert_eq!(read(&kind, &[1], "new").await.1, [1]);
+    let (values, loaded) = read(&kind, &[1], "newer").await;
+    assert_eq!((values[&1].as_str(), loaded), ("new1", vec![]));
 }
 
 #[tokio::test]
@@ -178,7 +194,7 @@ async fn a_dropped_value_is_loaded_again() {
     let config = redis(&real_url());
     let (ours, theirs) =
         (Cache::connect(&config).await.unwrap(), Cache::connect(&config).await.unwrap());
-    let kind = ours.kind::<String>("thing", Duration::from_secs(60));
+    let kind = ours.kind::<String>("thing");
     read(&kind, &[1, 2], "old").await;
     theirs.invalidate(&[kind.key(1)]).await;
     let (values, loaded) = read(&kind, &[1, 2], "new").await;
@@ -188,8 +204,9 @@ async fn a_dropped_value_is_loaded_again() {
 
 #[tokio::test]
 async fn lifetimes_vary_within_their_bounds() {
-    let kind = real().await.kind::<String>("thing", Duration::from_secs(100));
-    let lifetimes: Vec<i64> = (0..200).map(|_| kind.ttl_ms()).collect();
+    let policy = Policy { ttl: Duration::from_secs(100), near: false };
+    let kind = real().await.kind_with::<String>("thing", policy);
+    let lifetimes: Vec<u64> = (0..200).map(|_| kind.ttl_ms()).collect();
     assert!(lifetimes.iter().all(|ms| (90_000..=110_000).contains(ms)), "{lifetimes:?}");
     assert!(lifetimes.iter().min() < lifetimes.iter().max());
 }
@@ -201,7 +218,7 @@ async fn a_redis_that_was_never_there_is_gone_past() {
     let url = format!("redis://{}", listener.local_addr().unwrap());
     drop(listener);
     let cache = Cache::connect(&redis(&url)).await.unwrap();
-    let kind = cache.kind::<String>("thing", Duration::from_secs(60));
+    let kind = cache.kind::<String>("thing");
     let start = Instant::now();
     for round in 0..200 {
         let (values, loaded) = read(&kind, &[round], "v").await;
@@ -217,7 +234,7 @@ async fn a_redis_that_was_never_there_is_gone_past() {
 async fn a_redis_that_hangs_costs_only_a_few_timeouts_and_is_used_again_afterwards() {
     let proxy = Proxy::start().await;
     let cache = Cache::connect(&redis(&proxy.url())).await.unwrap();
-    let kind = cache.kind::<String>("thing", Duration::from_secs(60));
+    let kind = cache.kind::<String>("thing");
     read(&kind, &[1], "v").await;
     // When it hangs, then the answers are still right
     proxy.set(Line::Held);
@@ -239,10 +256,7 @@ async fn keys_that_could_not_be_dropped_are_dropped_when_redis_is_back() {
     let ours = Cache::connect(&config).await.unwrap();
     config.url = real_url().into();
     let theirs = Cache::connect(&config).await.unwrap();
-    let (kind, their_kind) = (
-        ours.kind::<String>("thing", Duration::from_secs(60)),
-        theirs.kind::<String>("thing", Duration::from_secs(60)),
-    );
+    let (kind, their_kind) = (ours.kind::<String>("thing"), theirs.kind::<String>("thing"));
     read(&their_kind, &[1], "old").await;
     // Given: our line is cut while we write,
     proxy.set(Line::Cut);
@@ -256,34 +270,31 @@ async fn keys_that_could_not_be_dropped_are_dropped_when_redis_is_back() {
 }
 
 #[tokio::test]
-async fn with_too_many_keys_to_remember_everything_of_ours_is_dropped() {
-    let proxy = Proxy::start().await;
-    let mut config = redis(&proxy.url());
-    let ours = Cache::connect(&config).await.unwrap();
-    config.url = real_url().into();
-    let theirs = Cache::connect(&config).await.unwrap();
-    let stranger = real().await;
-    let (kind, foreign) = (
-        theirs.kind::<String>("thing", Duration::from_secs(60)),
-        stranger.kind::<String>("thing", Duration::from_secs(60)),
-    );
-    read(&kind, &[1, 2], "old").await;
-    read(&foreign, &[1], "theirs").await;
-    proxy.set(Line::Cut);
-    let keys: Vec<String> = (0..=UNDROPPED_MAX).map(|n| format!("other:{n}")).collect();
-    ours.invalidate(&keys).await;
-    proxy.set(Line::Open);
-    until(async || read(&kind, &[2], "new").await.0[&2] == "new2").await;
+async fn what_is_evicted_is_loaded_again_and_others_keep_theirs() {
+    let (ours, stranger) = (real().await, real().await);
+    let (things, others) = (ours.kind::<String>("thing"), ours.kind::<String>("other"));
+    let foreign = stranger.kind::<String>("thing");
+    for kind in [&things, &others, &foreign] {
+        assert_eq!(read(kind, &[1, 2], "old").await.1, [1, 2]);
+    }
+    assert_eq!(ours.evict("thing", Some("1")).await.unwrap(), 1);
+    assert_eq!(read(&things, &[1, 2], "new").await.1, [1]);
+    assert_eq!(ours.evict("thing", None).await.unwrap(), 2);
+    assert_eq!(read(&things, &[1, 2], "new").await.1, [1, 2]);
+    assert!(read(&others, &[1, 2], "new").await.1.is_empty());
+    ours.evict_all().await.unwrap();
+    assert_eq!(read(&others, &[1, 2], "new").await.1, [1, 2]);
+    assert_eq!(ours.stats().evicted, 3);
     // Another installation on the same server keeps its own.
-    assert!(read(&foreign, &[1], "new").await.1.is_empty());
+    assert!(read(&foreign, &[1, 2], "new").await.1.is_empty());
 }
 
 #[tokio::test]
 async fn a_value_in_another_shape_is_loaded_again() {
     let cache = real().await;
-    let numbers = cache.kind::<u64>("thing", Duration::from_secs(60));
-    numbers.get(1, async |_| Ok::<_, Never>(Some(7))).await.unwrap();
-    let texts = cache.kind::<String>("thing", Duration::from_secs(60));
+    let numbers = cache.kind::<u64>("thing");
+    numbers.get(1, async |_| Ok::<_, Broken>(Some(7))).await.unwrap();
+    let texts = cache.kind::<String>("thing");
     assert_eq!(read(&texts, &[1], "v").await.0[&1], "v1");
 }
 
@@ -300,16 +311,16 @@ async fn a_data_loader_reads_through_the_cache() {
 
     impl async_graphql::dataloader::Loader<u32> for Things {
         type Value = String;
-        type Error = Never;
+        type Error = Broken;
 
-        async fn load(&self, ids: &[u32]) -> Result<HashMap<u32, String>, Never> {
+        async fn load(&self, ids: &[u32]) -> Result<HashMap<u32, String>, Broken> {
             let load =
                 async |ids: Vec<u32>| Ok(ids.into_iter().map(|id| (id, id.to_string())).collect());
             self.0.get_many(ids, load).await
         }
     }
 
-    let kind = real().await.kind::<String>("thing", Duration::from_secs(60));
+    let kind = real().await.kind::<String>("thing");
     let loader = async_graphql::dataloader::DataLoader::new(Things(kind.clone()), tokio::spawn);
     assert_eq!(loader.load_one(7).await.unwrap().as_deref(), Some("7"));
     assert!(read(&kind, &[7], "v").await.1.is_empty());

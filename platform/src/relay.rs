@@ -4,8 +4,13 @@
 //! lock, so that any number of relays may run. A row is marked in the transaction that read it: if
 //! the process dies between publishing and marking, it is published again under the same id, which
 //! JetStream (within its window) or the consumer's inbox recognises.
+//!
+//! Before a row is published, the cache keys that it names are dropped. When the cache can't be
+//! reached the row is published all the same, and the keys are noted in the transaction that marks it,
+//! to be dropped later: see [`crate::cache`].
 
 mod batch;
+mod undropped;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -35,6 +40,8 @@ pub const EVENTS_KEPT_DAYS: i32 = 7;
 pub const INBOX_KEPT_DAYS: i32 = 30;
 /// Time between two clean-ups.
 pub const CLEAN_EVERY_MS: u64 = 600_000;
+/// Time between two looks for cache keys that could not be dropped.
+pub const DROP_AGAIN_EVERY_MS: u64 = 1_000;
 /// Longest time that one batch may take: a connection may hang for ever.
 const BATCH_TIMEOUT_MS: u64 = 30_000;
 /// Longest time that a look into the outbox may take.
@@ -80,7 +87,16 @@ impl Relay {
         let mut busy: Vec<i16> = Vec::new();
         let mut waiting: BTreeMap<i16, Waiting> = BTreeMap::new();
         let mut cleaned = Instant::now();
+        let mut dropped = None::<Instant>;
         while !shutdown.is_triggered() {
+            let every = Duration::from_millis(DROP_AGAIN_EVERY_MS);
+            if dropped.is_none_or(|dropped| dropped.elapsed() > every) {
+                dropped = Some(Instant::now());
+                let again = undropped::drop_again(&self.pool, &self.cache);
+                if let Err(error) = bounded(LOOK_TIMEOUT_MS, again).await {
+                    tracing::warn!(error = chain(&error), "cache keys not dropped");
+                }
+            }
             self.start(&mut working, &mut busy, &waiting, &shutdown).await;
             tokio::select! {
                 Some(done) = working.join_next() => {

@@ -179,11 +179,10 @@ async fn what_redis_says_is_believed_only_if_the_hash_fits() {
     // Given somebody who can write to Redis
     let settings = platform::config::Redis { url: url.into(), prefix: scope.prefix().to_owned() };
     let cache = platform::cache::Cache::connect(&settings).await.unwrap();
-    let kind = cache.kind::<String>("router.document", std::time::Duration::from_secs(60));
-    let forged = async |_| Ok::<_, std::convert::Infallible>(Some("{me{id}}".to_owned()));
+    let kind = cache.kind::<String>("router.document");
+    let forged = async |_| Ok::<_, platform::cache::NotLoaded>(Some("{me{id}}".to_owned()));
     kind.get(HASH.to_owned(), forged).await.unwrap();
-    let unread = async |_| Ok::<_, std::convert::Infallible>(None);
-    let there = kind.get(HASH.to_owned(), unread).await.unwrap();
+    let there = kind.peek(HASH.to_owned()).await;
     assert_eq!(there.as_deref(), Some("{me{id}}"), "it is in Redis");
     // Then what he wrote isn't executed
     let [here, _] = two(&shop, redis).await;

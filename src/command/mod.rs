@@ -1,5 +1,6 @@
 //! One module per role or task of the binary.
 
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod dlq;
 pub(crate) mod events;

@@ -24,3 +24,4 @@ mod valkey;
 
 pub use error::StackError;
 pub use stack::{External, Options, Stack, fetch};
+pub use valkey::program as valkey_program;

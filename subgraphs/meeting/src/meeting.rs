@@ -1,6 +1,6 @@
 //! What can be done with a meeting: planning, starting, ending, calling it off.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use platform::{cache::Kind, kernel::Kernel};
@@ -29,11 +29,6 @@ use crate::{
         recording::{self, RecordingRecord, RecordingStatus},
     },
 };
-
-/// How long a meeting stays in the cache.
-pub const MEETING_TTL_MS: u64 = 10 * 60 * 1000;
-/// How long the participants of a meeting stay in the cache.
-pub const PARTICIPANTS_TTL_MS: u64 = 10 * 60 * 1000;
 
 /// What somebody who plans a meeting gives.
 #[derive(Debug, Default)]
@@ -88,10 +83,8 @@ impl Meetings {
     #[must_use]
     pub fn new(kernel: Kernel, config: Config) -> Self {
         Self {
-            meetings: kernel.cache.kind("meeting", Duration::from_millis(MEETING_TTL_MS)),
-            participants: kernel
-                .cache
-                .kind("meeting.participants", Duration::from_millis(PARTICIPANTS_TTL_MS)),
+            meetings: kernel.cache.kind("meeting").versioned(MeetingRecord::cached_version),
+            participants: kernel.cache.kind("meeting.participants"),
             upload_keys: upload_keys(&config),
             config: Arc::new(config),
             kernel,

@@ -28,7 +28,7 @@ use crate::domain::progress::{Stage, overall};
 use crate::domain::sentence::{Utterance, whole_text};
 use crate::error::RunError;
 use crate::events::{self, Created, Input, Recognised};
-use crate::schema::loader::transcripts;
+use crate::schema::loader::{self, transcripts};
 use crate::store::segment::{NewSegment, SegmentRow};
 use crate::store::transcript::{Finished, Position, Run, TranscriptRow};
 use crate::store::{meeting, minutes, segment, transcript};
@@ -321,21 +321,21 @@ impl Attempt<'_> {
             self.of.objects.delete(&object_key).await?;
             self.of.objects.put(&object_key, object).await?;
         }
-        let key = self.write(&mut tx, &done, &sections, &object_key).await?;
+        let stale_keys = self.write(&mut tx, &done, &sections, &object_key).await?;
         tx.commit().await?;
         self.of.outbox.wake();
-        self.of.cache.invalidate(&[key]).await;
+        self.of.cache.invalidate(&stale_keys).await;
         Ok(())
     }
 
-    /// The rows and the event of a complete transcript; gives the cache key that is out of date.
+    /// The rows and the event of a complete transcript; gives the cache keys that are out of date.
     async fn write(
         &self,
         tx: &mut sqlx::PgConnection,
         done: &Done,
         sections: &[rules::Section],
         object_key: &str,
-    ) -> Result<String, RunError> {
+    ) -> Result<Vec<String>, RunError> {
         let finished = Finished {
             text: &done.text,
             language: &done.language,
@@ -354,7 +354,8 @@ impl Attempt<'_> {
         let meeting_id = self.input.meeting_id;
         let minutes_id = minutes::replace(tx, meeting_id, self.transcript, &sections).await?;
         let cached: Kind<TranscriptRow> = transcripts(&self.of.cache);
-        let key = cached.key(self.transcript);
+        let cached_sections = loader::sections(&self.of.cache);
+        let stale_keys = vec![cached.key(self.transcript), cached_sections.key(minutes_id)];
         let told = Created {
             meeting_id,
             transcript_id: self.transcript,
@@ -365,10 +366,10 @@ impl Attempt<'_> {
             duration_ms: done.duration_ms,
             segment_count: done.segments.len(),
             object_key,
-            invalidates: vec![key.clone()],
+            invalidates: stale_keys.clone(),
         };
         self.of.outbox.append(tx, events::transcript_created(told)).await?;
-        Ok(key)
+        Ok(stale_keys)
     }
 
     async fn sections(

@@ -1,6 +1,6 @@
 //! What can be done with an account: opening it, logging in and out, and staying logged in.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::Utc;
 use platform::{cache::Kind, kernel::Kernel};
@@ -25,9 +25,6 @@ use crate::{
     },
     token::{Signer, new_refresh_token, refresh_token_hash},
 };
-
-/// How long a profile stays in the cache.
-pub const PROFILE_TTL_MS: u64 = 30 * 60 * 1000;
 
 /// What somebody who registers gives. It has no `Debug`: it holds a password.
 pub struct Registration {
@@ -70,7 +67,7 @@ impl Accounts {
     /// [`StartError`] when the signing key can't be had.
     pub fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
         Ok(Self {
-            profiles: kernel.cache.kind("user.profile", Duration::from_millis(PROFILE_TTL_MS)),
+            profiles: kernel.cache.kind("user.profile").versioned(UserRecord::cached_version),
             passwords: Passwords::new()?,
             signer: Signer::from_file(&config.signing_key_file)?,
             config: Arc::new(config),

@@ -2,15 +2,12 @@
 //! each change drops the copy before it is told, and the next reader puts the new one there.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{Task, Tasks, found};
 use crate::cache::{Cache, Kind};
 
-/// How long a copy is kept.
-const KEPT_S: u64 = 24 * 60 * 60;
 /// First part of the keys.
 const NAME: &str = "task";
 
@@ -20,7 +17,7 @@ pub(crate) fn key(id: Uuid) -> String {
 }
 
 pub(super) fn kind(cache: &Cache) -> Kind<Task> {
-    cache.kind(NAME, Duration::from_secs(KEPT_S))
+    cache.kind(NAME).versioned(|task: &Task| task.version.unsigned_abs())
 }
 
 impl Tasks {

@@ -40,6 +40,14 @@ pub struct MeetingRecord {
     pub created_at: DateTime<Utc>,
 }
 
+impl MeetingRecord {
+    /// The version as the cache compares it.
+    #[must_use]
+    pub fn cached_version(&self) -> u64 {
+        self.version.unsigned_abs().into()
+    }
+}
+
 /// What is written when a meeting is created.
 #[derive(Debug)]
 pub struct NewMeeting<'a> {

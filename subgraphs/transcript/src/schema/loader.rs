@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use futures::future::try_join_all;
@@ -18,17 +17,24 @@ use crate::store::segment::SegmentRow;
 use crate::store::transcript::TranscriptRow;
 use crate::store::{meeting, minutes, segment, transcript};
 
-/// How long a complete transcript stays in the cache, in seconds.
-pub const TRANSCRIPT_TTL_S: u64 = 30 * 60;
 /// GraphQL type of this service's tasks.
 pub const TASK_TYPENAME: &str = "TranscriptTask";
 /// Name of cached transcripts in keys.
 const TRANSCRIPT_KIND: &str = "transcript";
 
+/// Name of the cached sections of minutes in keys.
+const SECTIONS_KIND: &str = "transcript.sections";
+
+/// The sections of minutes in the cache, by the minutes' id. Whoever writes a section drops them.
+#[must_use]
+pub fn sections(cache: &Cache) -> Kind<Vec<SectionRow>> {
+    cache.kind(SECTIONS_KIND)
+}
+
 /// Complete transcripts in the cache.
 #[must_use]
 pub fn transcripts(cache: &Cache) -> Kind<TranscriptRow> {
-    cache.kind(TRANSCRIPT_KIND, Duration::from_secs(TRANSCRIPT_TTL_S))
+    cache.kind(TRANSCRIPT_KIND)
 }
 
 /// A transcript by its id.
@@ -85,6 +91,7 @@ pub struct TakesPart {
 pub struct Reader {
     pool: PgPool,
     transcripts: Kind<TranscriptRow>,
+    sections: Kind<Vec<SectionRow>>,
     tasks: Tasks,
     membership: Membership,
 }
@@ -98,7 +105,7 @@ impl Reader {
     /// A reader over the service's own database, cache and view of who takes part.
     #[must_use]
     pub fn new(pool: PgPool, cache: &Cache, tasks: Tasks, membership: Membership) -> Self {
-        Self { pool, transcripts: transcripts(cache), tasks, membership }
+        Self { pool, transcripts: transcripts(cache), sections: sections(cache), tasks, membership }
     }
 
     /// A loader that lives as long as one request.
@@ -248,7 +255,12 @@ impl Loader<SectionsOf> for Reader {
         keys: &[SectionsOf],
     ) -> Result<HashMap<SectionsOf, Vec<SectionRow>>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        Ok(many(minutes::sections_of(&self.pool, &ids).await?, |row| SectionsOf(row.minutes_id)))
+        let load = async |missing: Vec<Uuid>| {
+            let rows = minutes::sections_of(&self.pool, &missing).await?;
+            Ok::<_, sqlx::Error>(many(rows, |row| row.minutes_id))
+        };
+        let found = self.sections.get_many(&ids, load).await?;
+        Ok(found.into_iter().map(|(id, rows)| (SectionsOf(id), rows)).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Minutes and their sections.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ pub struct MinutesRow {
 }
 
 /// A section of minutes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SectionRow {
     /// The section.
     pub id: Uuid,

@@ -28,6 +28,14 @@ pub struct UserRecord {
     pub created_at: DateTime<Utc>,
 }
 
+impl UserRecord {
+    /// The version as the cache compares it.
+    #[must_use]
+    pub fn cached_version(&self) -> u64 {
+        self.version.unsigned_abs().into()
+    }
+}
+
 /// What is written when somebody registers.
 pub struct NewUser<'a> {
     /// The user's id.
