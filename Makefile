@@ -78,3 +78,8 @@ sample: ## Put a recording to try with beside you: sample.wav
 .PHONY: format
 format: ## Format the code
 	cargo fmt --all
+
+.PHONY: fuzz
+fuzz: ## Look for inputs that break the router, each target for SECONDS=60
+	@tools/need compiler
+	tools/fuzz $(or $(SECONDS),60)

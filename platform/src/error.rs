@@ -30,6 +30,8 @@ impl Code {
     pub const GRAPHQL_VALIDATION_FAILED: Self = Self("GRAPHQL_VALIDATION_FAILED");
     /// The request isn't a GraphQL request.
     pub const BAD_REQUEST: Self = Self("BAD_REQUEST");
+    /// Too many attempts; `extensions.retryAfter` says how many seconds to wait.
+    pub const RATE_LIMITED: Self = Self("RATE_LIMITED");
     /// The queue takes no more work for now.
     pub const QUEUE_FULL: Self = Self("QUEUE_FULL");
     /// Something failed inside; the log tells what.

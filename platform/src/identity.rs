@@ -1,5 +1,7 @@
 //! Who asks: decided once at the edge, carried to the subgraphs in the signed identity header.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use async_graphql::Context;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -35,6 +37,28 @@ pub struct Viewer {
     pub roles: Vec<String>,
     /// When the token ends, in seconds since 1970.
     pub expires_at: i64,
+}
+
+/// The address of the client for whom a request is made, as the router found it out. It comes along with
+/// what may change something, and is there in a request's data like the identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The address of the request that a resolver works for, if it is known.
+    #[must_use]
+    pub fn from_ctx(ctx: &Context<'_>) -> Option<Self> {
+        ctx.data_opt::<Self>().copied()
+    }
+
+    /// Whom it stands for: whoever has one IPv6 address has the whole network of 64 bits.
+    #[must_use]
+    pub fn network(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        }
+    }
 }
 
 static ANONYMOUS: Identity = Identity::Anonymous;
@@ -93,6 +117,14 @@ mod tests {
         assert_eq!(serde_json::from_value::<Identity>(json).unwrap(), viewer);
         let json = serde_json::to_value(Identity::Anonymous).unwrap();
         assert_eq!(json, serde_json::json!({"kind": "anonymous"}));
+    }
+
+    #[test]
+    fn an_address_of_six_stands_for_its_network() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | [`identity`], [`signature`] | who asks, and the proof that a trusted caller says so |
 //! | [`subgraph`] | transports to a subgraph: over HTTP and in the process |
 //! | [`cache`], [`object`] | cache-aside in Redis, object storage |
+//! | [`throttle`] | slows down who keeps failing |
 //! | [`membership`] | a service's own view of who belongs to a group |
 //! | [`page`] | Relay connections with keyset cursors |
 //! | [`database`] | a service's own database and its migrations |
@@ -33,6 +34,7 @@ pub mod shutdown;
 pub mod signature;
 pub mod subgraph;
 pub mod telemetry;
+pub mod throttle;
 
 // Data in motion and at rest.
 pub mod bus;

@@ -3,11 +3,12 @@
 //!
 //! | header | value |
 //! |---|---|
-//! | [`IDENTITY`] | base64url of the identity's JSON |
+//! | [`IDENTITY`] | base64url of the identity's JSON, with the client's `address` where it is told |
 //! | [`TIMESTAMP`] | seconds since 1970 |
 //! | [`SIGNATURE`] | `v1=` and the hex HMAC-SHA256 of `v1\n{subgraph}\n{timestamp}\n{identity}\n{hex SHA-256 of the body}` |
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,10 +17,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config;
-use crate::identity::Identity;
+use crate::identity::{ClientAddress, Identity};
 
 /// Header with the identity.
 pub const IDENTITY: HeaderName = HeaderName::from_static("moim-identity");
@@ -91,10 +93,22 @@ impl Keys {
 
     /// Sets the headers that let `subgraph` trust this request.
     pub fn sign(&self, subgraph: &str, identity: &Identity, body: &[u8], headers: &mut HeaderMap) {
-        self.sign_at(now_s(), subgraph, identity, body, headers);
+        self.sign_for(subgraph, identity, None, body, headers);
     }
 
-    /// Checks a request that has reached `subgraph`, and tells who it is made for.
+    /// The same for a client at a known address.
+    pub fn sign_for(
+        &self,
+        subgraph: &str,
+        identity: &Identity,
+        client: Option<ClientAddress>,
+        body: &[u8],
+        headers: &mut HeaderMap,
+    ) {
+        self.sign_at(now_s(), subgraph, (identity, client), body, headers);
+    }
+
+    /// Checks a request that has reached `subgraph`, and tells who it is made for and from where.
     ///
     /// # Errors
     /// When it isn't signed by a key of ours, for this subgraph, this body, and this minute.
@@ -103,7 +117,7 @@ impl Keys {
         subgraph: &str,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Identity, SignatureError> {
+    ) -> Result<(Identity, Option<ClientAddress>), SignatureError> {
         self.verify_at(now_s(), subgraph, headers, body)
     }
 
@@ -111,13 +125,14 @@ impl Keys {
         &self,
         now_s: u64,
         subgraph: &str,
-        identity: &Identity,
+        (identity, client): (&Identity, Option<ClientAddress>),
         body: &[u8],
         headers: &mut HeaderMap,
     ) {
+        let told = Told { identity, address: client.map(|client| client.0) };
         // Strings, numbers and a UUID: serde can't fail on them. Were it to, the empty identity
         // wouldn't be accepted anywhere.
-        let json = serde_json::to_vec(identity).unwrap_or_default();
+        let json = serde_json::to_vec(&told).unwrap_or_default();
         let identity = URL_SAFE_NO_PAD.encode(json);
         let timestamp = now_s.to_string();
         let mac = covered(&self.0.current, subgraph, &timestamp, &identity, body);
@@ -137,7 +152,7 @@ impl Keys {
         subgraph: &str,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Identity, SignatureError> {
+    ) -> Result<(Identity, Option<ClientAddress>), SignatureError> {
         let identity = once(headers, IDENTITY)?;
         let timestamp = once(headers, TIMESTAMP)?;
         let signature = once(headers, SIGNATURE)?;
@@ -162,8 +177,19 @@ impl Keys {
         }
         let json =
             URL_SAFE_NO_PAD.decode(identity).map_err(|_| SignatureError::Malformed(IDENTITY))?;
-        serde_json::from_slice(&json).map_err(SignatureError::Identity)
+        let told: Told<Identity> =
+            serde_json::from_slice(&json).map_err(SignatureError::Identity)?;
+        Ok((told.identity, told.address.map(ClientAddress)))
     }
+}
+
+/// What the identity's header tells.
+#[derive(Serialize, Deserialize)]
+struct Told<I> {
+    #[serde(flatten)]
+    identity: I,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
 }
 
 fn mac(key: &[u8]) -> Hmac<Sha256> {

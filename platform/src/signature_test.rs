@@ -21,14 +21,22 @@ fn viewer() -> Identity {
 
 fn signed(keys: &Keys, subgraph: &str, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    keys.sign_at(NOW_S, subgraph, &viewer(), body, &mut headers);
+    keys.sign_at(NOW_S, subgraph, (&viewer(), None), body, &mut headers);
     headers
 }
 
 #[test]
 fn a_signed_request_is_trusted_and_tells_who_asks() {
     let headers = signed(&keys(), "meeting", b"{}");
-    assert_eq!(keys().verify_at(NOW_S, "meeting", &headers, b"{}").unwrap(), viewer());
+    assert_eq!(keys().verify_at(NOW_S, "meeting", &headers, b"{}").unwrap(), (viewer(), None));
+}
+
+#[test]
+fn the_clients_address_is_signed_as_well() {
+    let (keys, client) = (keys(), Some(ClientAddress("2001:db8::7".parse().unwrap())));
+    let mut headers = HeaderMap::new();
+    keys.sign_for("user", &Identity::Anonymous, client, b"{}", &mut headers);
+    assert_eq!(keys.verify("user", &headers, b"{}").unwrap(), (Identity::Anonymous, client));
 }
 
 #[test]
@@ -99,7 +107,7 @@ fn a_header_given_twice_or_not_at_all_is_refused() {
 fn the_real_clock_is_used() {
     let mut headers = HeaderMap::new();
     keys().sign("user", &Identity::Anonymous, b"", &mut headers);
-    assert_eq!(keys().verify("user", &headers, b"").unwrap(), Identity::Anonymous);
+    assert_eq!(keys().verify("user", &headers, b"").unwrap(), (Identity::Anonymous, None));
 }
 
 proptest! {

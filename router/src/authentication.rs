@@ -23,13 +23,13 @@ use crate::{
     fetch,
 };
 
-/// How far clocks may differ, in seconds.
+/// How far clocks may differ unless configured, in seconds.
 pub const LEEWAY_S: u64 = 5;
 /// Longest token that is looked at, in bytes.
 pub const TOKEN_MAX_BYTES: usize = 16 * 1024;
-/// Shortest pause between two readings of a key set, in milliseconds: unknown
-/// keys in forged tokens must not make the router hammer an issuer.
-pub const JWKS_REFETCH_MIN_MS: u64 = 10_000;
+/// Shortest pause between two readings of a key set unless configured, in milliseconds:
+/// unknown keys in forged tokens must not make the router hammer an issuer.
+pub const JWKS_PAUSE_MS: u64 = 10_000;
 /// Longest life of a key set before it is read again, in milliseconds.
 pub const JWKS_MAX_AGE_MS: u64 = 600_000;
 /// Longest wait for a key set, in milliseconds.
@@ -93,6 +93,8 @@ struct Issuer {
     keys: RwLock<KeySet>,
     /// Held while the key set is being read; the time of the last reading.
     reading: Mutex<Option<Instant>>,
+    leeway_s: u64,
+    pause: Duration,
 }
 
 #[derive(Default)]
@@ -143,6 +145,8 @@ impl Authenticator {
                 jwks: issuer.jwks.clone(),
                 keys: RwLock::new(keys),
                 reading: Mutex::new(None),
+                leeway_s: config.leeway_s,
+                pause: Duration::from_millis(config.jwks_pause_ms),
             })
         });
         let issuers = issuers.collect::<Result<_, JwksError>>()?;
@@ -200,7 +204,7 @@ fn bearer(text: &str) -> Option<&str> {
 impl Issuer {
     fn check(&self, token: &str, key: &Key) -> Result<Identity, AuthenticationError> {
         let mut validation = Validation::new(key.algorithm);
-        validation.leeway = LEEWAY_S;
+        validation.leeway = self.leeway_s;
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.name]);
         match &self.audience {
@@ -231,10 +235,16 @@ impl Issuer {
         if let Some(key) = self.known(id, true) {
             return Ok(key);
         }
-        let mut last = self.reading.lock().await;
+        let mut last = match self.reading.try_lock() {
+            Ok(last) => last,
+            // While somebody reads it anew, an old key does for the others.
+            Err(_) => match self.known(id, false) {
+                Some(key) => return Ok(key),
+                None => self.reading.lock().await,
+            },
+        };
         // Another request may have read it while this one waited.
-        let pause = Duration::from_millis(JWKS_REFETCH_MIN_MS);
-        if last.is_none_or(|last| last.elapsed() >= pause) {
+        if last.is_none_or(|last| last.elapsed() >= self.pause) {
             *last = Some(Instant::now());
             match self.read().await {
                 Ok(keys) => {

@@ -10,6 +10,8 @@ use platform::{
     subgraph::{InvalidUrl, Transport},
 };
 
+use tokio::sync::watch;
+
 use crate::{
     authentication::{Authenticator, JwksError},
     config::{self, Config, ConfigError},
@@ -20,7 +22,7 @@ use crate::{
     metrics::METRICS,
     push::{EventStream, SourceError},
     rate::Limiter,
-    reload::{self, Assembly},
+    reload::{self, Assembly, Reloads},
     supergraph::SupergraphError,
 };
 
@@ -127,6 +129,11 @@ impl Router {
     /// How the process should end, as configured.
     pub fn shutdown(&self) -> &config::Shutdown {
         &self.gateway.config.shutdown
+    }
+
+    /// What has become of changes of the supergraph, to look at or to wait for.
+    pub fn reloads(&self) -> watch::Receiver<Reloads> {
+        self.gateway.reloads.subscribe()
     }
 
     /// What it needs in order to work.
@@ -243,6 +250,7 @@ impl RouterBuilder {
         let (limiter, stop) = (Arc::new(limiter), assembly.stop());
         let gateway = Gateway::new(current, authenticator, config, limiter, documents, stop)?;
         let gateway = Arc::new(gateway);
+        watch_supergraph(&self.health, gateway.reloads.subscribe());
         let operations =
             self.operations.unwrap_or_else(|| self.health.routes_with(move |_| !production));
         let routes = http::routes(&gateway)?.merge(operations);
@@ -287,6 +295,19 @@ fn watch_health(health: &Registry, stream: Option<&EventStream>, cache: Option<&
             async move { Ok(cache.ping().await?) }
         });
     }
+}
+
+/// With a supergraph that can't be served the router goes on with the one before.
+fn watch_supergraph(health: &Registry, reloads: watch::Receiver<Reloads>) {
+    health.add("router.supergraph", Need::Degraded, move || {
+        let problem = reloads.borrow().problem.clone();
+        async move {
+            match problem {
+                None => Ok(()),
+                Some(problem) => Err(problem.as_ref().into()),
+            }
+        }
+    });
 }
 
 /// The stream that the program gave, or else the one that the configuration names.

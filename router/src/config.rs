@@ -107,11 +107,24 @@ impl Default for Config {
 }
 
 /// Where identities come from. Without issuers everybody is anonymous.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Authentication {
     /// Issuers of tokens.
     pub issuers: Vec<Issuer>,
+    /// How far an issuer's clock and ours may differ, in seconds.
+    pub leeway_s: u64,
+    /// Shortest pause between two readings of a key set, in milliseconds, however many tokens name
+    /// keys that are not in it.
+    pub jwks_pause_ms: u64,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        let (leeway_s, jwks_pause_ms) =
+            (crate::authentication::LEEWAY_S, crate::authentication::JWKS_PAUSE_MS);
+        Self { issuers: Vec::new(), leeway_s, jwks_pause_ms }
+    }
 }
 
 /// An issuer of tokens.

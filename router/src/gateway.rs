@@ -4,8 +4,11 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, header};
-use platform::{identity::Identity, telemetry::TraceContext};
-use tokio::time::Instant;
+use platform::{
+    identity::{ClientAddress, Identity},
+    telemetry::TraceContext,
+};
+use tokio::{sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     engine::{Engine, RequestContext},
     headers,
     rate::{self, Limiter, Toll},
-    reload::Current,
+    reload::{Current, Reloads},
     subscription::Live,
 };
 
@@ -52,6 +55,8 @@ pub struct Gateway {
     pub documents: Documents,
     /// Counts requests.
     pub limiter: Arc<Limiter>,
+    /// What has become of changes of the supergraph.
+    pub(crate) reloads: watch::Sender<Reloads>,
     /// Sockets that are open; they outlive their HTTP connections.
     pub(crate) sockets: TaskTracker,
     /// Says that the router stops.
@@ -75,6 +80,7 @@ impl Gateway {
             limiter,
             documents,
             propagate: headers::wanted(&config.headers)?,
+            reloads: watch::Sender::default(),
             sockets: TaskTracker::new(),
             stop,
             config,
@@ -105,6 +111,11 @@ impl Gateway {
         Arc::clone(&self.live.current().engine)
     }
 
+    /// Of the client's headers those that some subgraph may want.
+    pub(crate) fn propagated(&self) -> impl Iterator<Item = &HeaderName> {
+        self.propagate.iter()
+    }
+
     /// When a query or mutation that begins now must be answered.
     pub fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_millis(self.config.http.timeout_ms)
@@ -121,6 +132,7 @@ impl Gateway {
         }
         RequestContext {
             identity,
+            client: Limiter::address(headers).map(ClientAddress),
             headers: passed,
             deadline: Some(self.deadline()),
             trace: TraceContext::from_headers(headers),

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
 use http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use router::config::{Issuer, Jwks};
+use router::config::{Authentication, Issuer, Jwks};
 use serde_json::{Value, json};
 
 use crate::{
@@ -78,7 +78,16 @@ pub fn claims_with(scope: &str, roles: &[&str]) -> Value {
 }
 
 async fn endpoint(shop: &Shop, jwks: Jwks) -> String {
+    endpoint_with(shop, jwks, |_| {}).await
+}
+
+async fn endpoint_with(
+    shop: &Shop,
+    jwks: Jwks,
+    change: impl FnOnce(&mut Authentication),
+) -> String {
     let mut config = shop.config();
+    change(&mut config.authentication);
     config.authentication.issuers =
         vec![Issuer { issuer: ISSUER.to_owned(), audience: Some("moim".to_owned()), jwks }];
     let router = shop.router_with(config).await;
@@ -164,6 +173,17 @@ struct KeyServer {
     asked: Arc<AtomicUsize>,
 }
 
+async fn serve_keys(server: &KeyServer) -> String {
+    let routes = axum::Router::new().route(
+        "/jwks",
+        get(async |State(server): State<KeyServer>| {
+            server.asked.fetch_add(1, Ordering::SeqCst);
+            axum::Json(server.keys.lock().unwrap().clone())
+        }),
+    );
+    serve(routes.with_state(server.clone())).await
+}
+
 #[tokio::test]
 async fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_endlessly() {
     let shop = Shop::open().await;
@@ -172,14 +192,7 @@ async fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_endlessly() 
         keys: Arc::new(Mutex::new(json!({ "keys": [key.jwk()] }))),
         asked: Arc::default(),
     };
-    let routes = axum::Router::new().route(
-        "/jwks",
-        get(async |State(server): State<KeyServer>| {
-            server.asked.fetch_add(1, Ordering::SeqCst);
-            axum::Json(server.keys.lock().unwrap().clone())
-        }),
-    );
-    let base = serve(routes.with_state(server.clone())).await;
+    let base = serve_keys(&server).await;
     let url = endpoint(&shop, Jwks::Url(format!("{base}/jwks"))).await;
     let good = format!("Bearer {}", key.token(&claims()));
     let unknown = format!("Bearer {}", Key::new("k9", 9).token(&claims()));
@@ -192,6 +205,75 @@ async fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_endlessly() 
     }
     // The set has just been read: forged keys cannot make the router read it again.
     assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_it_is_first_seen_and_the_old_one_goes() {
+    let shop = Shop::open().await;
+    let (old, new) = (Key::new("k1", 1), Key::new("k2", 2));
+    let server = KeyServer {
+        keys: Arc::new(Mutex::new(json!({ "keys": [old.jwk()] }))),
+        asked: Arc::default(),
+    };
+    let base = serve_keys(&server).await;
+    let url = endpoint_with(&shop, Jwks::Url(format!("{base}/jwks")), |authentication| {
+        authentication.jwks_pause_ms = 0;
+    })
+    .await;
+    let [by_old, by_new] = [&old, &new].map(|key| format!("Bearer {}", key.token(&claims())));
+    assert_eq!(ask(&url, Some(&by_old)).await.status, StatusCode::OK);
+    assert_eq!(ask(&url, Some(&by_new)).await.status, StatusCode::UNAUTHORIZED);
+    // Given both keys, both are good; given the new one alone, the old one is not
+    *server.keys.lock().unwrap() = json!({ "keys": [old.jwk(), new.jwk()] });
+    assert_eq!(ask(&url, Some(&by_new)).await.status, StatusCode::OK);
+    assert_eq!(ask(&url, Some(&by_old)).await.status, StatusCode::OK);
+    *server.keys.lock().unwrap() = json!({ "keys": [new.jwk()] });
+    let unknown = format!("Bearer {}", Key::new("k9", 9).token(&claims()));
+    assert_eq!(ask(&url, Some(&unknown)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&url, Some(&by_old)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&url, Some(&by_new)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn keys_of_all_three_kinds_are_good_each_for_its_own_algorithm() {
+    let shop = Shop::open().await;
+    let keys = include_str!("fixtures/keys/jwks.json").to_owned();
+    let url = endpoint(&shop, Jwks::Inline(keys)).await;
+    let es256 = EncodingKey::from_ec_pem(include_bytes!("fixtures/keys/es256.pem")).unwrap();
+    let rs256 = EncodingKey::from_rsa_pem(include_bytes!("fixtures/keys/rs256.pem")).unwrap();
+    let token = |algorithm, id: &str, key| {
+        let mut header = Header::new(algorithm);
+        header.kid = Some(id.to_owned());
+        format!("Bearer {}", encode(&header, &claims(), key).unwrap())
+    };
+    for (algorithm, id, key, status) in [
+        (Algorithm::ES256, "es256", &es256, StatusCode::OK),
+        (Algorithm::RS256, "rs256", &rs256, StatusCode::OK),
+        // Not the algorithm of the key, though it could sign that way.
+        (Algorithm::RS512, "rs256", &rs256, StatusCode::UNAUTHORIZED),
+        (Algorithm::PS256, "rs256", &rs256, StatusCode::UNAUTHORIZED),
+        // Another's key.
+        (Algorithm::ES256, "rs256", &es256, StatusCode::UNAUTHORIZED),
+    ] {
+        let reply = ask(&url, Some(&token(algorithm, id, key))).await;
+        assert_eq!(reply.status, status, "{algorithm:?} by {id}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_as_far_as_configured() {
+    let shop = Shop::open().await;
+    let key = Key::new("k1", 1);
+    for (leeway_s, status) in [(30, StatusCode::OK), (0, StatusCode::UNAUTHORIZED)] {
+        let url = endpoint_with(&shop, inline(&[&key]), |authentication| {
+            authentication.leeway_s = leeway_s;
+        })
+        .await;
+        let ended = format!("Bearer {}", key.token(&with("exp", (now() - 5).into())));
+        assert_eq!(ask(&url, Some(&ended)).await.status, status);
+        let early = format!("Bearer {}", key.token(&with("nbf", (now() + 15).into())));
+        assert_eq!(ask(&url, Some(&early)).await.status, status);
+    }
 }
 
 #[tokio::test]

@@ -420,7 +420,14 @@ async fn federations_own_fields_are_not_public() {
     let router = shop.router().await;
     for query in [
         "{ _service { sdl } }",
+        "{ s: _service { sdl } me { id } }",
         "{ _entities(representations: []) { __typename } }",
+        "{ e: _entities(representations: [{ __typename: \"User\", id: \"u1\" }]) { ... on User { id } } }",
+        "{ ...f } fragment f on Query { _entities(representations: []) { __typename } }",
+        "query($r: [_Any!]!) { ... on Query { _entities(representations: $r) { __typename } } }",
+        "{ __type(name: \"_Entity\") { name } }",
+        "{ __type(name: \"_Any\") { name } }",
+        "{ __type(name: \"_Service\") { name } }",
         "{ __type(name: \"join__Graph\") { name } }",
     ] {
         let response = ask(&router, query).await;
@@ -431,4 +438,7 @@ async fn federations_own_fields_are_not_public() {
             None => assert_eq!(response["data"], json!({ "__type": null })),
         }
     }
+    assert_eq!(shop.count("user"), 0, "nobody was asked");
+    let response = ask(&router, "{ __schema { queryType { fields { name } } } }").await;
+    assert!(!response.to_string().contains(":\"_"), "{response}");
 }

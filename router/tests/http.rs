@@ -210,6 +210,54 @@ async fn other_origins_only_where_configured() {
 }
 
 #[tokio::test]
+async fn other_origins_may_send_the_headers_that_go_on_and_read_what_they_need() {
+    let shop = Shop::open().await;
+    let url = endpoint(&shop, |config| {
+        config.http.cors.origins = vec!["https://app.example.org".to_owned()];
+        config.headers.propagate.push("x-tenant".to_owned());
+    })
+    .await;
+    let headers = [
+        ("origin", "https://app.example.org"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type,x-tenant,accept-language"),
+    ];
+    let reply = send(Method::OPTIONS, &url, &headers, "").await;
+    let allowed = reply.headers["access-control-allow-headers"].to_str().unwrap().to_owned();
+    for name in ["content-type", "authorization", "x-tenant", "accept-language", "last-event-id"] {
+        assert!(allowed.contains(name), "{name} isn't in {allowed}");
+    }
+    assert!(!allowed.contains("moim-"), "{allowed}");
+    let query = "{\"query\":\"{me{id}}\"}";
+    let reply = send(Method::POST, &url, &[JSON, headers[0]], query).await;
+    let exposed = reply.headers["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("retry-after") && exposed.contains("ratelimit"), "{exposed}");
+}
+
+#[tokio::test]
+async fn it_speaks_http_2() {
+    let shop = Shop::open().await;
+    let url = endpoint(&shop, |_| {}).await;
+    let mut client = Client::builder(TokioExecutor::new());
+    let client = client.http2_only(true).build_http::<Full<bytes::Bytes>>();
+    let asks = (0..20).map(|_| {
+        let request = http::Request::post(&url)
+            .header(JSON.0, JSON.1)
+            .body(Full::from("{\"query\":\"{me{id}}\"}"));
+        client.request(request.unwrap())
+    });
+    for response in futures::future::join_all(asks).await {
+        let response = response.unwrap();
+        assert_eq!(
+            (response.status(), response.version()),
+            (StatusCode::OK, http::Version::HTTP_2)
+        );
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&body[..], b"{\"data\":{\"me\":{\"id\":\"u1\"}}}");
+    }
+}
+
+#[tokio::test]
 async fn large_responses_are_compressed_for_those_who_want_it() {
     let shop = Shop::open().await;
     let url = endpoint(&shop, |_| {}).await;

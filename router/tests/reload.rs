@@ -13,8 +13,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use router::Router;
+use platform::health::Status;
+use router::{Router, reload::Reloads};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::shop::{SUPERGRAPH, Shop, ask, serve};
 
@@ -124,13 +126,12 @@ impl Drop for File {
     }
 }
 
-async fn until(router: &Router, stores: bool) {
-    let changed = async {
-        while has_stores(router).await != stores {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, changed).await.expect("the file was taken");
+async fn until(
+    reloads: &mut watch::Receiver<Reloads>,
+    holds: impl FnMut(&Reloads) -> bool,
+) -> Reloads {
+    let told = tokio::time::timeout(PATIENCE, reloads.wait_for(holds)).await;
+    told.expect("the file was looked at").expect("the router is there").clone()
 }
 
 #[tokio::test]
@@ -139,20 +140,27 @@ async fn the_file_is_followed_and_a_broken_one_is_refused() {
     let mut config = shop.config();
     config.reload.poll_ms = 10;
     let router = shop.router_with(config).await;
+    let mut reloads = router.reloads();
     let file = File::new();
     file.write(SUPERGRAPH);
     router.watch(&file.0);
     file.write(&without_stores());
-    until(&router, false).await;
+    let taken = until(&mut reloads, |reloads| reloads.taken == 1).await;
+    assert_eq!((taken.refused, taken.problem), (0, None));
+    assert!(!has_stores(&router).await);
+    // A broken one changes nothing but what the router says of itself.
     file.write("this is no schema");
-    // Looked at several times.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let refused = until(&mut reloads, |reloads| reloads.refused == 1).await;
+    assert!(refused.problem.expect("a problem").contains("supergraph"));
     assert!(!has_stores(&router).await && ask(&router, "{ me { id } }").await["data"].is_object());
+    let report = router.health().report().await;
+    assert_eq!(report.status, Status::Degraded, "{report:?}");
+    // One that is not there is no change; replaced by renaming, as careful writers do.
     std::fs::remove_file(&file.0).unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    // Replaced by renaming, as careful writers do.
     let next = File::new();
     next.write(SUPERGRAPH);
     std::fs::rename(&next.0, &file.0).unwrap();
-    until(&router, true).await;
+    let taken = until(&mut reloads, |reloads| reloads.taken == 2).await;
+    assert_eq!((taken.refused, taken.problem), (1, None));
+    assert!(has_stores(&router).await);
 }

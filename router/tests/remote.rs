@@ -264,7 +264,7 @@ async fn each_event_is_completed_by_entity_fetches() {
     assert_eq!(headers["accept-language"], "ko");
     assert!(!headers.contains_key("x-other"), "it is for another subgraph");
     assert!(headers.contains_key("traceparent"));
-    let identity = stage.shop.keys.verify("events", &headers, b"").expect("it is signed");
+    let (identity, _) = stage.shop.keys.verify("events", &headers, b"").expect("it is signed");
     assert_eq!(identity, Identity::Anonymous);
     assert_eq!(stage.events.init.lock().unwrap()[0]["accept-language"], "ko");
     stage.order(Order::End);

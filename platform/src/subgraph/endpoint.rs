@@ -55,7 +55,8 @@ impl Endpoint {
     /// An endpoint of the subgraph `name`, which trusts requests signed with `keys` for it.
     ///
     /// `per_request` adds what lives as long as one request (its DataLoaders) to its data. The
-    /// request's [`Identity`](crate::identity::Identity) and [`TraceContext`] are there already.
+    /// request's [`Identity`](crate::identity::Identity), [`TraceContext`] and, where it is told,
+    /// [`ClientAddress`](crate::identity::ClientAddress) are there already.
     pub fn new<Q, M, S>(
         name: impl Into<String>,
         keys: Keys,
@@ -140,8 +141,8 @@ impl Inner {
     }
 
     async fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Response {
-        let identity = match self.keys.verify(&self.name, headers, body) {
-            Ok(identity) => identity,
+        let (identity, client) = match self.keys.verify(&self.name, headers, body) {
+            Ok(caller) => caller,
             Err(error) => {
                 tracing::warn!(subgraph = self.name, %error, "untrusted request refused");
                 let message = "only the router and services may ask here";
@@ -164,7 +165,10 @@ impl Inner {
             set_code(&mut error, Code::GRAPHQL_PARSE_FAILED.as_str());
             return answer(&async_graphql::Response::from_errors(vec![error]));
         }
-        let request = request.data(identity).data(trace);
+        let mut request = request.data(identity).data(trace);
+        if let Some(client) = client {
+            request = request.data(client);
+        }
         trace.scope(self.execute(request)).await
     }
 

@@ -32,7 +32,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use platform::{identity::Identity, signature, subgraph::Transport, telemetry::TraceContext};
+use platform::{
+    identity::{ClientAddress, Identity},
+    signature,
+    subgraph::Transport,
+    telemetry::TraceContext,
+};
 use tokio::time::Instant;
 
 pub use prepare::{Operation, Prepared};
@@ -63,6 +68,8 @@ pub const SUBGRAPH_TIMEOUT_MS: u64 = 30_000;
 pub struct RequestContext {
     /// Who asks.
     pub identity: Identity,
+    /// From where, if that is known; told to subgraphs with mutations.
+    pub client: Option<ClientAddress>,
     /// Headers for the subgraphs, already chosen by the router's rules.
     pub headers: HeaderMap,
     /// When the answer must be there; None for the subgraphs' own timeouts only.
@@ -81,6 +88,7 @@ impl RequestContext {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
+            client: None,
             headers: HeaderMap::new(),
             deadline: None,
             trace: TraceContext::new(),

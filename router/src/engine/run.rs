@@ -20,7 +20,7 @@ use platform::{
 use tokio::time::Instant;
 
 use super::{
-    Answer, Engine, RequestContext, Variables,
+    Answer, Engine, Operation, RequestContext, Variables,
     answer::{self, SubgraphAnswer},
     arena::Arena,
     condition::{FlagValues, holds},
@@ -205,11 +205,13 @@ impl<'a> Run<'a> {
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(ACCEPT, JSON);
         trace.inject(headers);
+        let operation = self.prepared.operation();
         if let Some(keys) = &self.engine.keys {
-            keys.sign(&fetch.service, &self.ctx.identity, &body, headers);
+            // Answers to queries are shared wherever they were asked from.
+            let client = self.ctx.client.filter(|_| operation == Operation::Mutation);
+            keys.sign_for(&fetch.service, &self.ctx.identity, client, &body, headers);
         }
         request.extensions_mut().insert(CallTimeout(timeout));
-        let operation = self.prepared.operation();
         let origin = Origin::new(operation, &self.ctx.identity, self.ctx.fresh);
         request.extensions_mut().insert(origin);
         *request.body_mut() = body.into();

@@ -56,7 +56,7 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Result<Router, ConfigError> {
         let layer = CompressionLayer::new().quality(CompressionLevel::Fastest);
         routes = routes.layer(layer.compress_when(worth));
     }
-    match cors(&config.http.cors)? {
+    match cors(&config.http.cors, gateway.propagated())? {
         Some(layer) => Ok(routes.layer(layer)),
         None => Ok(routes),
     }
@@ -69,7 +69,10 @@ async fn surround(State(gateway): State<Arc<Gateway>>, request: Request, next: N
     mode::trace(request, metered).await
 }
 
-fn cors(config: &Cors) -> Result<Option<CorsLayer>, ConfigError> {
+fn cors<'n>(
+    config: &Cors,
+    propagated: impl Iterator<Item = &'n HeaderName>,
+) -> Result<Option<CorsLayer>, ConfigError> {
     if config.origins.is_empty() {
         return Ok(None);
     }
@@ -82,18 +85,20 @@ fn cors(config: &Cors) -> Result<Option<CorsLayer>, ConfigError> {
             AllowOrigin::list(origins.collect::<Result<Vec<_>, _>>()?)
         }
     };
+    let mut allowed = vec![
+        header::CONTENT_TYPE,
+        header::AUTHORIZATION,
+        header::ACCEPT,
+        HeaderName::from_static("apollo-require-preflight"),
+        HeaderName::from_static("x-apollo-operation-name"),
+        HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("traceparent"),
+    ];
+    allowed.extend(propagated.cloned());
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::AUTHORIZATION,
-            header::ACCEPT,
-            HeaderName::from_static("apollo-require-preflight"),
-            HeaderName::from_static("x-apollo-operation-name"),
-            HeaderName::from_static("last-event-id"),
-            HeaderName::from_static("traceparent"),
-        ])
+        .allow_headers(allowed)
         .expose_headers([header::RETRY_AFTER, rate::RATE_LIMIT, rate::RATE_LIMIT_POLICY])
         .allow_credentials(config.credentials)
         .max_age(std::time::Duration::from_secs(CORS_MAX_AGE_S));

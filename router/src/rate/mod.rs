@@ -154,7 +154,7 @@ impl Limiter {
     }
 
     /// The client's address, as the edge found it out.
-    fn address(headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn address(headers: &HeaderMap) -> Option<IpAddr> {
         headers.get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok()
     }
 }

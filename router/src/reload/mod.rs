@@ -40,6 +40,17 @@ impl Default for Config {
     }
 }
 
+/// What has become of changes of the supergraph so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloads {
+    /// Changes that were taken.
+    pub taken: u64,
+    /// Changes that can't be served.
+    pub refused: u64,
+    /// What is wrong with the last one, if it was refused.
+    pub problem: Option<Arc<str>>,
+}
+
 /// What is made from one supergraph.
 pub struct Current {
     /// Executes operations.

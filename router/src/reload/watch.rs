@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Assembly;
+use super::{Assembly, Reloads};
 use crate::{builder::BuildError, gateway::Gateway};
 
 /// What can be told of a file without reading it.
@@ -46,6 +46,7 @@ pub(crate) async fn watch(
             Ok(sdl) => take(&path, sdl, &assembly, &gateway).await,
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "the supergraph can't be read");
+                gateway.reloads.send_modify(|reloads| refuse(reloads, &error));
             }
         }
     }
@@ -53,6 +54,8 @@ pub(crate) async fn watch(
 
 async fn take(path: &Path, sdl: String, assembly: &Assembly, gateway: &Gateway) {
     if sdl == gateway.engine().supergraph().sdl() {
+        // A bad change was taken back.
+        gateway.reloads.send_modify(|reloads| reloads.problem = None);
         return;
     }
     match reload(sdl, assembly, gateway).await {
@@ -77,7 +80,23 @@ pub(crate) async fn reload(
     assembly: &Assembly,
     gateway: &Gateway,
 ) -> Result<(), BuildError> {
-    let current = assembly.make(sdl).await?;
-    gateway.live.replace(current);
-    Ok(())
+    match assembly.make(sdl).await {
+        Ok(current) => {
+            gateway.live.replace(current);
+            gateway.reloads.send_modify(|reloads| {
+                reloads.taken += 1;
+                reloads.problem = None;
+            });
+            Ok(())
+        }
+        Err(error) => {
+            gateway.reloads.send_modify(|reloads| refuse(reloads, &error));
+            Err(error)
+        }
+    }
+}
+
+fn refuse(reloads: &mut Reloads, error: &dyn std::error::Error) {
+    reloads.refused += 1;
+    reloads.problem = Some(chain(error).into());
 }

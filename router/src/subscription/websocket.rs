@@ -266,6 +266,7 @@ impl Client {
             last_event_id: None,
         };
         let context = RequestContext {
+            client: self.connection.context.client,
             headers: self.connection.context.headers.clone(),
             deadline: Some(self.connection.gateway.deadline()),
             toll: self.connection.context.toll.clone(),

@@ -1,5 +1,10 @@
 //! Subscriptions go on through a new supergraph, if they fit it.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use futures::{StreamExt as _, stream::BoxStream};
 use platform::identity::Identity;
 use router::{RequestContext, Variables, push::Delivery, subscription::Query};
@@ -8,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     house::{House, MEMBER},
     stand::{PATIENCE, SUPERGRAPH},
+    websocket,
 };
 
 const ROOM: &str =
@@ -114,4 +120,58 @@ async fn event_sources_may_go_and_come_back() {
     client.event().await;
     let id = house.stand.room("r1").await;
     assert_eq!(client.event().await["job"]["id"], *id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_no_socket_loses_its_subscription_or_a_request() {
+    const EVENTS: usize = 150;
+    const RELOADS: usize = 6;
+    // Given a socket with a subscription, and events and requests that don't stop
+    let house = House::new().await;
+    let mut client = websocket::Client::of(&house, MEMBER).await;
+    client.subscribe("s", ROOM).await;
+    assert_eq!(client.next("s").await["data"]["roomUpdated"]["type"], "SNAPSHOT");
+    let mut asker = websocket::Client::of(&house, MEMBER).await;
+    let stand = Arc::clone(&house.stand);
+    let publisher = tokio::spawn(async move {
+        for _ in 0..EVENTS {
+            stand.room("r1").await;
+        }
+    });
+    let over = Arc::<AtomicBool>::default();
+    let asks = tokio::spawn({
+        let over = Arc::clone(&over);
+        async move {
+            let mut asked = 0;
+            while !over.load(Ordering::SeqCst) {
+                // Cached plans and new ones.
+                let query = format!("{{ a{}: room(id: \"r1\") {{ title }} }}", asked % 7);
+                asker.subscribe("q", &query).await;
+                let answer = asker.next("q").await;
+                assert_eq!(answer.get("errors"), None, "{answer}");
+                assert_eq!(asker.hear().await["type"], "complete");
+                asked += 1;
+            }
+            asked
+        }
+    });
+    // When the supergraph changes again and again, also its event source
+    let reloads = async {
+        let schemas = [changed(GUARD, &GUARD.replace("id }", "id title }")), SUPERGRAPH.to_owned()];
+        for number in 0..RELOADS {
+            house.router.reload(schemas[number % 2].clone()).await.expect("it fits");
+        }
+        over.store(true, Ordering::SeqCst);
+    };
+    let events = async {
+        for number in 0..EVENTS {
+            let event = client.next("s").await["data"]["roomUpdated"].take();
+            assert_eq!(event["job"]["id"], format!("e{number}"), "in order, none lost or doubled");
+        }
+    };
+    tokio::join!(reloads, events);
+    // Then nobody has noticed
+    publisher.await.expect("published");
+    assert!(asks.await.expect("no request failed") > 0);
+    assert_eq!(house.subscriptions(), 1);
 }

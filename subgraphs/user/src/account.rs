@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use platform::{cache::Kind, kernel::Kernel};
+use platform::{cache::Kind, identity::ClientAddress, kernel::Kernel};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ use crate::{
         session,
         user::{self, NewUser, UserRecord},
     },
+    throttle::Attempts,
     token::{Signer, new_refresh_token, refresh_token_hash},
 };
 
@@ -58,6 +59,7 @@ pub struct Accounts {
     passwords: Passwords,
     signer: Signer,
     config: Arc<Config>,
+    attempts: Attempts,
 }
 
 impl Accounts {
@@ -70,6 +72,7 @@ impl Accounts {
             profiles: kernel.cache.kind("user.profile").versioned(UserRecord::cached_version),
             passwords: Passwords::new()?,
             signer: Signer::from_file(&config.signing_key_file)?,
+            attempts: Attempts::new(&kernel.cache, &config.throttles),
             config: Arc::new(config),
             kernel,
         })
@@ -97,7 +100,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError`]; refusals name the field to mend.
-    pub async fn register(&self, given: Registration) -> Result<Session, AccountError> {
+    pub async fn register(
+        &self,
+        given: Registration,
+        client: Option<ClientAddress>,
+    ) -> Result<Session, AccountError> {
+        self.attempts.register(client).await?;
         let email = Email::parse(&given.email)?;
         check_password(&given.password, &email)?;
         let name = check_name(&given.name)?;
@@ -126,11 +134,28 @@ impl Accounts {
         Ok(session)
     }
 
-    /// Logs in. An unknown address takes as long and gets the same answer as a wrong password.
+    /// Logs in. An unknown address takes as long and gets the same answer as a wrong password, and is
+    /// slowed down in the same way.
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn login(&self, email: &str, password: String) -> Result<Session, AccountError> {
+    pub async fn login(
+        &self,
+        email: &str,
+        password: String,
+        client: Option<ClientAddress>,
+    ) -> Result<Session, AccountError> {
+        let attempt = self.attempts.log_in(email, client).await?;
+        let outcome = self.judge_login(email, password).await;
+        match &outcome {
+            Ok(_) => attempt.succeeded().await,
+            Err(AccountError::Refused(_)) => {}
+            Err(_) => attempt.unknown().await,
+        }
+        outcome
+    }
+
+    async fn judge_login(&self, email: &str, password: String) -> Result<Session, AccountError> {
         let stored = match Email::parse(email) {
             Ok(email) if password.len() <= MAX_PASSWORD_BYTES => {
                 user::credentials(&self.kernel.pool, email.as_str()).await?

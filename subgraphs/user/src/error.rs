@@ -1,6 +1,9 @@
 //! What can go wrong in the user service.
 
-use platform::error::{ApiError, Code, UserError, internal};
+use platform::{
+    error::{ApiError, Code, UserError, internal},
+    throttle::Closed,
+};
 use thiserror::Error;
 
 use crate::{domain::account::Refusal, password::PasswordError, token::TokenError};
@@ -22,6 +25,9 @@ pub enum AccountError {
     /// The user can mend it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Too many attempts.
+    #[error(transparent)]
+    Throttled(#[from] Closed),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -46,6 +52,13 @@ impl AccountError {
                     Some(field) => error.on(field),
                     None => error,
                 })
+            }
+            Self::Throttled(closed) => {
+                let seconds = closed.seconds();
+                let message = format!("too many attempts; try again in {seconds} s");
+                let mut error = ApiError::new(Code::RATE_LIMITED, message).into_graphql();
+                error.extensions.get_or_insert_default().set("retryAfter", seconds);
+                Err(error)
             }
             Self::Password(PasswordError::Busy) => {
                 let message = "too many log-ins at once; try again in a few seconds";

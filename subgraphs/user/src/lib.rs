@@ -5,6 +5,7 @@
 //! | [`domain`] | rules of accounts and sessions, pure |
 //! | [`store`] | SQL |
 //! | [`account`] | the use cases: register, log in, refresh, log out |
+//! | [`throttle`] | slows down who guesses passwords |
 //! | [`password`], [`token`] | hashing; signing keys, access and refresh tokens |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others |
@@ -17,6 +18,7 @@ pub mod events;
 pub mod password;
 pub mod schema;
 pub mod store;
+pub mod throttle;
 pub mod token;
 
 use std::sync::{Arc, LazyLock};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use platform::{
+    cache::Cache,
     config::Values,
-    identity::{Identity, Viewer},
+    identity::{ClientAddress, Identity, Viewer},
     kernel::Kernel,
     subgraph::Endpoint,
     testing::Scope,
@@ -28,13 +29,24 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, true).await
+    }
+
+    /// With a changed configuration; with or without Redis.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config), redis: bool) -> Self {
         let scope = Scope::new().await;
-        let kernel = scope.kernel(NAME, user::migrator()).await;
+        let mut kernel = scope.kernel(NAME, user::migrator()).await;
+        if !redis {
+            let url = "redis://127.0.0.1:1".to_owned().into();
+            let nowhere = platform::config::Redis { url, prefix: String::new() };
+            kernel.cache = Cache::connect(&nowhere).await.expect("it is tried later");
+        }
         let folder = tempfile::tempdir().expect("folder");
         let key = folder.path().join("key.pem");
         let source =
             Values::new().with("MOIM_USER_SIGNING_KEY_FILE", key.to_str().expect("plain path"));
-        let config = Config::from(&source).expect("configuration");
+        let mut config = Config::from(&source).expect("configuration");
+        change(&mut config);
         let service = Service::new(kernel.clone(), config).await.expect("service");
         let endpoint = service.endpoint();
         Self { scope, kernel, service, endpoint, _folder: folder }
@@ -42,9 +54,20 @@ impl Case {
 
     /// The whole answer to a request made for `identity`.
     pub(crate) async fn answer(&self, who: &Identity, query: &str, variables: Value) -> Value {
+        self.answer_from(None, who, query, variables).await
+    }
+
+    /// The same for a client at an address.
+    pub(crate) async fn answer_from(
+        &self,
+        client: Option<ClientAddress>,
+        who: &Identity,
+        query: &str,
+        variables: Value,
+    ) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut headers = HeaderMap::new();
-        self.kernel.keys.sign(NAME, who, body.as_bytes(), &mut headers);
+        self.kernel.keys.sign_for(NAME, who, client, body.as_bytes(), &mut headers);
         let response = self.endpoint.handle(&headers, body.as_bytes()).await;
         serde_json::from_slice(response.body()).expect("JSON")
     }

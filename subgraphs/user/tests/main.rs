@@ -7,3 +7,4 @@ mod key;
 mod reading;
 mod rule;
 mod session;
+mod throttle;

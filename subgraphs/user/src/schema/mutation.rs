@@ -1,7 +1,7 @@
 //! Opening an account, logging in and out.
 
 use async_graphql::{Context, Object, Result};
-use platform::error::internal;
+use platform::{error::internal, identity::ClientAddress};
 
 use super::object::{
     LoginInput, LogoutInput, LogoutPayload, RefreshInput, RegisterInput, SessionPayload,
@@ -15,7 +15,8 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     /// Opens an account and logs in.
-    /// User errors: INVALID_EMAIL, EMAIL_TAKEN, WEAK_PASSWORD, INVALID_NAME, INVALID_LOCALE.
+    /// User errors: INVALID_EMAIL, EMAIL_TAKEN, WEAK_PASSWORD, INVALID_NAME, INVALID_LOCALE. Error
+    /// RATE_LIMITED with `retryAfter` in seconds after many from one address.
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -23,16 +24,19 @@ impl Mutation {
     ) -> Result<SessionPayload> {
         let RegisterInput { email, password, name, locale } = input;
         let given = Registration { email, password, name, locale };
-        SessionPayload::tell(ctx.data::<Accounts>()?.register(given).await)
+        let client = ClientAddress::from_ctx(ctx);
+        SessionPayload::tell(ctx.data::<Accounts>()?.register(given, client).await)
     }
 
-    /// Logs in. User error: INVALID_CREDENTIALS, whichever of the two is wrong.
+    /// Logs in. User error: INVALID_CREDENTIALS, whichever of the two is wrong. Error RATE_LIMITED with
+    /// `retryAfter` in seconds after many that were wrong, for one account or from one address.
     async fn login(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who logs in.")] input: LoginInput,
     ) -> Result<SessionPayload> {
-        let outcome = ctx.data::<Accounts>()?.login(&input.email, input.password).await;
+        let (accounts, client) = (ctx.data::<Accounts>()?, ClientAddress::from_ctx(ctx));
+        let outcome = accounts.login(&input.email, input.password, client).await;
         SessionPayload::tell(outcome)
     }
 

@@ -1,5 +1,8 @@
 //! Arbitrary input: no document, variable, frame or cursor may make anything panic.
-//! The seeds are fixed, so that a failure can be repeated.
+//! The seeds are fixed, so that a failure can be repeated. The fuzz targets in `fuzz/` look further; what they
+//! found, and what the property tests can't make up, is kept in `fuzz/corpus/` and replayed here.
+
+mod entry;
 
 use std::{
     sync::{
@@ -10,12 +13,11 @@ use std::{
 };
 
 use futures::{SinkExt as _, StreamExt as _};
-use platform::identity::Identity;
 use proptest::{
     prelude::*,
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
-use router::{RequestContext, Router, Variables, push::Cursor};
+use router::push::Cursor;
 use serde_json::{Value, json};
 use tokio_tungstenite::{
     connect_async,
@@ -150,26 +152,12 @@ fn variables() -> impl Strategy<Value = Value> {
         .prop_map(|(upc, yes, x)| json!({ "upc": upc, "yes": yes, "x": x }))
 }
 
-/// Runs the whole pipeline; the response is one by the specification.
-async fn run(router: &Router, document: &str, variables: Value) {
-    let engine = router.engine();
-    let Ok(prepared) = engine.prepare(document, None).await else {
-        return;
-    };
-    let variables = Variables::from_json(variables).unwrap_or_default();
-    let ctx = RequestContext::new(Identity::Anonymous);
-    let body = engine.execute(&prepared, &variables, &ctx).await;
-    let response: Value = serde_json::from_slice(&body).expect("the response is JSON");
-    let errors = response.get("errors").and_then(Value::as_array);
-    assert!(response.get("data").is_some() || errors.is_some_and(|errors| !errors.is_empty()));
-}
-
 #[test]
 fn no_document_and_no_variables_break_the_pipeline() {
     let runtime = runtime();
     let router = runtime.block_on(async { Shop::open().await.router_in_process().await });
     let check = |(document, variables): (String, Value)| {
-        runtime.block_on(run(&router, &document, variables));
+        runtime.block_on(entry::execute(&router, &document, variables));
         Ok(())
     };
     runner(768).run(&(document(), variables()), check).unwrap();
@@ -274,4 +262,40 @@ fn no_text_breaks_a_cursor_and_cursors_come_back() {
         Ok(())
     };
     runner(2_000).run(&positions, back).unwrap();
+}
+
+/// Feeds every input that is kept for a fuzz target to its entry.
+fn replay(target: &str, entry: fn(&[u8])) {
+    count_panics();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/");
+    let mut fed = 0;
+    for file in std::fs::read_dir(format!("{folder}{target}")).unwrap() {
+        let path = file.unwrap().path();
+        // Told if it fails.
+        eprintln!("{}", path.display());
+        entry(&std::fs::read(path).unwrap());
+        fed += 1;
+    }
+    assert!(fed > 3, "{target} has its inputs");
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_kept_inputs_break_no_pipeline() {
+    replay("pipeline", entry::pipeline);
+}
+
+#[test]
+fn the_kept_inputs_break_no_request() {
+    replay("request", entry::request);
+}
+
+#[test]
+fn the_kept_inputs_break_no_socket() {
+    replay("socket", entry::socket);
+}
+
+#[test]
+fn the_kept_inputs_break_no_cursor() {
+    replay("cursor", entry::cursor);
 }
