@@ -17,43 +17,65 @@ use platform::{
 use sqlx::{PgPool, migrate::Migrator};
 use std::{str::FromStr, sync::Arc};
 
-/// A service's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Name {
-    User,
-    Meeting,
-    Transcript,
+/// Declares the services: each is a crate with the same parts, and its port as in `supergraph.yaml`.
+macro_rules! services {
+    ($($name:ident = $domain:ident : $port:literal),+ $(,)?) => {
+        /// A service's name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Name {
+            $($name),+
+        }
+
+        impl Name {
+            /// All services, in the order in which they start.
+            pub(crate) const ALL: [Self; [$($port),+].len()] = [$(Self::$name),+];
+
+            /// The name as in `supergraph.yaml`.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $domain::NAME),+ }
+            }
+
+            /// The port on which its subgraph listens unless told otherwise.
+            pub(crate) fn port(self) -> u16 {
+                match self { $(Self::$name => $port),+ }
+            }
+
+            /// The subgraph's SDL; needs no server.
+            pub(crate) fn sdl(self) -> String {
+                match self { $(Self::$name => $domain::sdl()),+ }
+            }
+
+            fn migrator(self) -> &'static Migrator {
+                match self { $(Self::$name => $domain::migrator()),+ }
+            }
+
+            async fn assemble(self, kernel: Kernel, source: &dyn Source) -> Result<Service> {
+                let sampled = kernel.clone();
+                match self {
+                    $(Self::$name => {
+                        let config = $domain::Config::from(source)?;
+                        let service = $domain::Service::new(kernel, config).await?;
+                        let (endpoint, routes) = (service.endpoint(), service.routes());
+                        let routes = match routes.has_routes() {
+                            true => routes.route_layer(from_fn(platform::metrics::http::measure)),
+                            false => routes,
+                        };
+                        let work = Box::new(move |shutdown: &Shutdown| service.work(shutdown));
+                        Ok(Service { endpoint, routes, kernel: sampled, work })
+                    })+
+                }
+            }
+        }
+    };
 }
 
-impl Name {
-    /// All services, in the order in which they start.
-    pub(crate) const ALL: [Self; 3] = [Self::User, Self::Meeting, Self::Transcript];
-
-    /// The name as in `supergraph.yaml`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::User => user::NAME,
-            Self::Meeting => meeting::NAME,
-            Self::Transcript => transcript::NAME,
-        }
-    }
-
-    /// The subgraph's SDL; needs no server.
-    pub(crate) fn sdl(self) -> String {
-        match self {
-            Self::User => user::sdl(),
-            Self::Meeting => meeting::sdl(),
-            Self::Transcript => transcript::sdl(),
-        }
-    }
-
-    fn migrator(self) -> &'static Migrator {
-        match self {
-            Self::User => user::migrator(),
-            Self::Meeting => meeting::migrator(),
-            Self::Transcript => transcript::migrator(),
-        }
-    }
+services! {
+    User = user: 4101,
+    Meeting = meeting: 4102,
+    Transcript = transcript: 4103,
+    Ai = ai: 4104,
+    Todo = todo: 4105,
+    Notification = notification: 4106,
 }
 
 impl FromStr for Name {
@@ -165,25 +187,7 @@ impl Service {
     pub(crate) async fn start(name: Name, shared: &Shared, source: &dyn Source) -> Result<Self> {
         let kernel = shared.kernel(name).await?;
         kernel.watch_health();
-        let sampled = kernel.clone();
-        macro_rules! parts {
-            ($domain:ident) => {{
-                let config = $domain::Config::from(source)?;
-                let service = $domain::Service::new(kernel, config).await?;
-                let (endpoint, routes) = (service.endpoint(), service.routes());
-                let routes = match routes.has_routes() {
-                    true => routes.route_layer(from_fn(platform::metrics::http::measure)),
-                    false => routes,
-                };
-                let work = Box::new(move |shutdown: &Shutdown| service.work(shutdown));
-                Self { endpoint, routes, kernel: sampled, work }
-            }};
-        }
-        Ok(match name {
-            Name::User => parts!(user),
-            Name::Meeting => parts!(meeting),
-            Name::Transcript => parts!(transcript),
-        })
+        name.assemble(kernel, source).await
     }
 
     /// Starts its relay, event consumers and job workers.

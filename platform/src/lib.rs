@@ -8,7 +8,8 @@
 //! | [`subgraph`] | transports to a subgraph: over HTTP and in the process |
 //! | [`cache`], [`object`] | cache-aside in Redis, object storage |
 //! | [`throttle`] | slows down who keeps failing |
-//! | [`membership`] | a service's own view of who belongs to a group |
+//! | [`membership`], [`access`] | a service's own view of who belongs to a group, and the check of it on every path |
+//! | [`idempotency`] | repeated requests: the same key, the same answer |
 //! | [`page`] | Relay connections with keyset cursors |
 //! | [`database`] | a service's own database and its migrations |
 //! | [`event`], [`outbox`], [`relay`], [`inbox`], [`bus`], [`topology`] | events, told once the change is committed, handled once |
@@ -18,11 +19,13 @@
 //! | [`crash`] | places at which tests let the process die |
 //! | [`kernel`] | everything of the above that a service is handed |
 
+pub mod access;
 pub mod cache;
 pub mod config;
 pub mod crash;
 pub mod error;
 pub mod health;
+pub mod idempotency;
 pub mod identity;
 pub mod kernel;
 pub mod membership;

@@ -7,17 +7,27 @@
 //! table: were it written after the event that ends the membership has been handled, nothing would
 //! ever take it out again.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use quick_cache::sync::Cache;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::event::{Class, NewEvent};
+use crate::kernel::Kernel;
+use crate::outbox::Outbox;
 use crate::subgraph::Cause;
+
+/// CloudEvents type of the live event that tells that this service's view doesn't hold somebody any
+/// more. It is told in the transaction that makes it so: who hears it and asks is answered no.
+pub const REVOKED: &str = "moim.access.revoked.v1";
 
 /// How long a confirmed yes is believed. Short, since a removal must be felt within a second.
 pub const CONFIRMED_MS: u64 = 500;
@@ -51,6 +61,55 @@ impl Membership {
             confirm: Arc::new(move |group, member| confirm(group, member).boxed()),
             confirmed: Arc::new(Cache::new(CONFIRMED_MAX)),
         }
+    }
+
+    /// The view in a service's database, confirmed by `question` to the service `peer`: a query with
+    /// the variables `group` and `member` whose field `belongs` is the answer.
+    #[must_use]
+    pub fn confirmed_by(kernel: Kernel, peer: &'static str, question: &'static str) -> Self {
+        Self::new(kernel.pool.clone(), move |group: Uuid, member: Uuid| {
+            let kernel = kernel.clone();
+            async move {
+                let asked = json!({ "group": group, "member": member });
+                let answer = kernel.ask(peer, question, asked).await?;
+                Ok(answer["belongs"].as_bool().unwrap_or(false))
+            }
+        })
+    }
+
+    /// A loader that lives as long as one request: what [`crate::access`] asks.
+    #[must_use]
+    pub fn for_request(&self) -> Members {
+        DataLoader::with_cache(self.clone(), tokio::spawn, HashMapCache::default())
+    }
+
+    /// Which of these belong: known ones with one statement, the others asked about.
+    ///
+    /// # Errors
+    /// When this service's own database fails.
+    pub async fn which(&self, asked: &[Belongs]) -> Result<HashMap<Belongs, bool>, sqlx::Error> {
+        let (groups, members): (Vec<Uuid>, Vec<Uuid>) =
+            asked.iter().map(|one| (one.group, one.member)).unzip();
+        let known = sqlx::query!(
+            r#"SELECT m.group_id, m.member_id
+               FROM unnest($1::uuid[], $2::uuid[]) AS asked (group_id, member_id)
+               JOIN membership m USING (group_id, member_id)"#,
+            &groups,
+            &members,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut answers: HashMap<Belongs, bool> = known
+            .into_iter()
+            .map(|row| (Belongs { group: row.group_id, member: row.member_id }, true))
+            .collect();
+        let unknown = asked.iter().filter(|one| !answers.contains_key(one)).copied();
+        let confirmed = try_join_all(unknown.map(async |one| {
+            Ok::<_, sqlx::Error>((one, self.is_confirmed(one.group, one.member).await))
+        }));
+        let confirmed = confirmed.await?;
+        answers.extend(confirmed);
+        Ok(answers)
     }
 
     /// Whether `member` belongs to `group`.
@@ -109,12 +168,50 @@ impl Membership {
         .await?;
         Ok(())
     }
+}
+
+/// The question whether somebody belongs to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Belongs {
+    /// The group.
+    pub group: Uuid,
+    /// Who.
+    pub member: Uuid,
+}
+
+/// The loader of one request.
+pub type Members = DataLoader<Membership, HashMapCache>;
+
+impl Loader<Belongs> for Membership {
+    type Value = bool;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[Belongs]) -> Result<HashMap<Belongs, bool>, Self::Error> {
+        Ok(self.which(keys).await?)
+    }
+}
+
+/// Takes members out of a service's view, and tells it live, so that streams that were opened under
+/// the old view are looked at again. Call [`Outbox::wake`] after the commit.
+#[derive(Debug, Clone)]
+pub struct Revoking {
+    outbox: Outbox,
+    source: &'static str,
+}
+
+impl Revoking {
+    /// In the view of the service `source`.
+    #[must_use]
+    pub fn new(outbox: Outbox, source: &'static str) -> Self {
+        Self { outbox, source }
+    }
 
     /// Notes that `member` doesn't belong to `group` any more.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remove(
+        &self,
         tx: &mut PgConnection,
         group: Uuid,
         member: Uuid,
@@ -124,8 +221,46 @@ impl Membership {
             group,
             member,
         )
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+        self.tell(tx, group, member).await
+    }
+
+    /// Notes that `member` belongs to no group any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget(&self, tx: &mut PgConnection, member: Uuid) -> Result<(), sqlx::Error> {
+        sqlx::query!("DELETE FROM membership WHERE member_id = $1", member)
+            .execute(&mut *tx)
+            .await?;
+        self.tell(tx, member, member).await
+    }
+
+    /// Tells live that this service answers no for `member` since this transaction, when it keeps
+    /// its members elsewhere. `group` only orders the event among others.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        group: Uuid,
+        member: Uuid,
+    ) -> Result<(), sqlx::Error> {
+        let event = NewEvent {
+            kind: REVOKED,
+            source: self.source,
+            ordering_key: group,
+            entity: "access",
+            entity_id: member,
+            verb: "revoked",
+            class: Class::Live,
+            data: json!({ "groupId": group, "memberId": member }),
+            changed: json!({}),
+            invalidates: Vec::new(),
+        };
+        self.outbox.append(tx, event).await?;
         Ok(())
     }
 }

@@ -52,9 +52,32 @@ async fn a_local_yes_is_trusted_and_ends_with_its_removal() {
     assert!(!membership.contains(Uuid::now_v7(), member).await.unwrap());
 
     let mut tx = stage.pool.begin().await.unwrap();
-    Membership::remove(&mut tx, group, member).await.unwrap();
+    let revoking = Revoking::new(Outbox::new(), "here");
+    revoking.remove(&mut tx, group, member).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!membership.contains(group, member).await.unwrap());
+    // In the same commit, so that who hears it and asks again is answered no.
+    let told = sqlx::query_scalar!("SELECT subject FROM outbox").fetch_all(&stage.pool).await;
+    assert_eq!(told.unwrap(), [format!("moim.live.{group}.access.{member}.revoked")]);
+}
+
+#[tokio::test]
+async fn somebody_who_is_gone_is_in_no_group_any_more() {
+    let stage = stage().await;
+    let membership = stage.membership(|| Ok(false));
+    let (one, member) = pair();
+    let (other, stays) = pair();
+    let mut tx = stage.pool.begin().await.unwrap();
+    for (group, who) in [(one, member), (other, member), (one, stays)] {
+        Membership::add(&mut tx, group, who).await.unwrap();
+    }
+    Revoking::new(Outbox::new(), "here").forget(&mut tx, member).await.unwrap();
+    tx.commit().await.unwrap();
+    let asked = [(one, member), (other, member), (one, stays)]
+        .map(|(group, member)| Belongs { group, member });
+    let answers = membership.which(&asked).await.unwrap();
+    assert_eq!(asked.map(|one| answers[&one]), [false, false, true]);
+    assert_eq!(stage.asked(), 2, "only what isn't known is asked");
 }
 
 #[tokio::test]

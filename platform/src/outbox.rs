@@ -92,6 +92,15 @@ impl Outbox {
         Ok(id)
     }
 
+    /// Takes the ordering key's lock now, until the end of the transaction: what is read after it of
+    /// that key's rows is as the events tell it that are appended then. Take it before any row's.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn order(&self, tx: &mut PgConnection, ordering_key: Uuid) -> Result<(), sqlx::Error> {
+        lock(tx, ordering_key).await
+    }
+
     /// Appends a job in the caller's transaction and returns its id.
     ///
     /// # Errors

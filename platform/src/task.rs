@@ -7,6 +7,7 @@
 
 mod graphql;
 mod ledger;
+mod request;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::event::{Class, NewEvent, rfc3339};
 pub use graphql::{TaskError, TaskFields, TaskInterface};
 pub(crate) use ledger::Start;
 pub use ledger::{List, Tasks};
+pub use request::Requests;
 
 /// CloudEvents type of a change of a task's state.
 pub const STATE_CHANGED: &str = "moim.task.stateChanged.v1";

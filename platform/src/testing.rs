@@ -2,22 +2,25 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::cache::Cache;
 use crate::config::{self, Env, Source, Values};
 use crate::health::Registry;
+use crate::identity::{Identity, Viewer};
 use crate::kernel::Kernel;
 use crate::object::Objects;
 use crate::outbox::Outbox;
 use crate::signature::Keys;
-use crate::subgraph::Peers;
+use crate::subgraph::{Endpoint, Peers};
 use crate::{database, topology};
 
 /// Most connections that a test keeps to one database.
@@ -182,6 +185,142 @@ async fn delete_streams(source: &Values) -> Option<()> {
         let _ = bus.jetstream().delete_stream(bus.stream(&declared.stream.name)).await;
     }
     Some(())
+}
+
+/// Asks a subgraph as the router does: signed.
+#[derive(Debug)]
+pub struct Caller {
+    endpoint: Arc<Endpoint>,
+    keys: Keys,
+}
+
+impl Caller {
+    /// Asks this endpoint with these keys.
+    #[must_use]
+    pub fn new(endpoint: Arc<Endpoint>, keys: &Keys) -> Self {
+        Self { endpoint, keys: keys.clone() }
+    }
+
+    /// The whole answer to a request made for `who`.
+    ///
+    /// # Panics
+    /// When the answer isn't JSON.
+    pub async fn answer(&self, who: &Identity, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let mut headers = http::HeaderMap::new();
+        self.keys.sign(self.endpoint.name(), who, body.as_bytes(), &mut headers);
+        let response = self.endpoint.handle(&headers, body.as_bytes()).await;
+        serde_json::from_slice(response.body()).expect("JSON")
+    }
+
+    /// The data of an answer without errors.
+    ///
+    /// # Panics
+    /// When there are errors.
+    pub async fn data(&self, who: &Identity, query: &str, variables: Value) -> Value {
+        let mut answer = self.answer(who, query, variables).await;
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"].take()
+    }
+
+    /// The code of the first error of an answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn code(&self, who: &Identity, query: &str, variables: Value) -> String {
+        let answer = self.answer(who, query, variables).await;
+        let code = answer["errors"][0]["extensions"]["code"].as_str();
+        code.unwrap_or_else(|| panic!("no code: {answer}")).to_owned()
+    }
+
+    /// The payload of a mutation with one `input`, of which `fields` and the user errors are asked.
+    ///
+    /// # Panics
+    /// When there are errors.
+    pub async fn mutate(&self, who: &Identity, name: &str, fields: &str, input: Value) -> Value {
+        let mut of = name.to_owned();
+        of[..1].make_ascii_uppercase();
+        let query = format!(
+            "mutation($input: {of}Input!) {{ {name}(input: $input) {{
+                {fields} userErrors {{ code field message }} }} }}"
+        );
+        self.data(who, &query, json!({ "input": input })).await[name].take()
+    }
+
+    /// One entity's fields by its key; null when the asker may not see it.
+    ///
+    /// # Panics
+    /// When there are errors.
+    pub async fn entity(&self, who: &Identity, typename: &str, id: Uuid, fields: &str) -> Value {
+        let query = format!(
+            "query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {fields} }} }} }}"
+        );
+        let variables = json!({ "r": [{ "__typename": typename, "id": id }] });
+        self.data(who, &query, variables).await["_entities"][0].take()
+    }
+}
+
+/// What of a schema has no description: types, fields, arguments and values of it. The library's own
+/// types and connections, which are described where they are declared, are left out.
+///
+/// # Panics
+/// When the schema can't be asked about itself.
+pub async fn undescribed<Q, M, S>(schema: &async_graphql::Schema<Q, M, S>) -> Vec<String>
+where
+    Q: async_graphql::ObjectType + 'static,
+    M: async_graphql::ObjectType + 'static,
+    S: async_graphql::SubscriptionType + 'static,
+{
+    const ASKED: &str = "{ __schema { types { name description
+        fields { name description args { name description } }
+        inputFields { name description } enumValues { name description } } } }";
+    const BUILT_IN: [&str; 7] = ["Boolean", "Float", "ID", "Int", "String", "Query", "Mutation"];
+    let data = schema.execute(ASKED).await.data.into_json().expect("JSON");
+    let (list, text) = (
+        |value: &Value| value.as_array().cloned().unwrap_or_default(),
+        |value: &Value| value.as_str().unwrap_or_default().to_owned(),
+    );
+    let mut bare = Vec::new();
+    for kind in list(&data["__schema"]["types"]) {
+        let name = text(&kind["name"]);
+        if name.starts_with('_') || name.ends_with("Connection") || name.ends_with("Edge") {
+            continue;
+        }
+        if kind["description"].is_null() && !BUILT_IN.contains(&name.as_str()) {
+            bare.push(name.clone());
+        }
+        let items = ["fields", "inputFields", "enumValues"].map(|items| list(&kind[items]));
+        for item in items.into_iter().flatten() {
+            let field = text(&item["name"]);
+            if field.starts_with('_') {
+                continue;
+            }
+            if item["description"].is_null() {
+                bare.push(format!("{name}.{field}"));
+            }
+            let arguments = list(&item["args"]).into_iter();
+            let undescribed = arguments.filter(|argument| argument["description"].is_null());
+            bare.extend(undescribed.map(|a| format!("{name}.{field}({})", text(&a["name"]))));
+        }
+    }
+    bare
+}
+
+/// Whether a service's own view has somebody in a group.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn belongs(pool: &PgPool, group: Uuid, member: Uuid) -> bool {
+    let row = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM membership WHERE group_id = $1 AND member_id = $2)",
+    );
+    row.bind(group).bind(member).fetch_one(pool).await.expect("database")
+}
+
+/// Somebody who has logged in.
+#[must_use]
+pub fn viewer(id: Uuid) -> Identity {
+    Identity::Viewer(Viewer { id, scopes: Vec::new(), roles: Vec::new(), expires_at: i64::MAX })
 }
 
 /// Waits until a condition holds, at most `deadline`.

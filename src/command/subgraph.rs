@@ -20,12 +20,7 @@ use std::{
 
 /// Where a subgraph listens unless told otherwise, as in `supergraph.yaml`.
 fn address(name: Name) -> SocketAddr {
-    let port = match name {
-        Name::User => 4101,
-        Name::Meeting => 4102,
-        Name::Transcript => 4103,
-    };
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    SocketAddr::from((Ipv4Addr::LOCALHOST, name.port()))
 }
 
 /// Arguments of `moim subgraph`.

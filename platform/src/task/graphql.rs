@@ -97,7 +97,7 @@ impl<K> TaskFields<K> {
 }
 
 /// Work that takes its time: asked for now, done later.
-#[Object(name_type)]
+#[Object(name_type, shareable, inaccessible)]
 impl<K: OutputType> TaskFields<K> {
     /// Id of the task.
     async fn id(&self) -> &ID {
@@ -147,7 +147,8 @@ impl<K: OutputType> TaskFields<K> {
 
 impl<K: OutputType> TypeName for TaskFields<K> {
     fn type_name() -> Cow<'static, str> {
-        // Never in a schema: its fields are those of the type that it is put into.
+        // Its fields are those of the type that it is put into. It stands in the subgraphs' schemas
+        // beside that (the library registers what it flattens), and nobody is shown it.
         "TaskFields".into()
     }
 }

@@ -2,6 +2,7 @@
 
 mod copy;
 mod list;
+mod opening;
 mod queueing;
 
 use std::collections::HashMap;
@@ -104,8 +105,23 @@ impl Tasks {
         tx: &mut PgConnection,
         new: NewTask<'_>,
     ) -> Result<Task, sqlx::Error> {
+        let (task, is_new) = self.insert(tx, new, Uuid::now_v7()).await?;
+        if is_new {
+            self.append_job(tx, &task).await?;
+        }
+        Ok(task)
+    }
+
+    /// Writes a task that `job_id` is to work on, with its event, or finds the one with the same
+    /// `dedupe_key`; and whether it is new.
+    async fn insert(
+        &self,
+        tx: &mut PgConnection,
+        new: NewTask<'_>,
+        job_id: Uuid,
+    ) -> Result<(Task, bool), sqlx::Error> {
         outbox::lock(tx, new.ordering_key).await?;
-        let (id, job_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let id = Uuid::now_v7();
         let created = changed!(
             "INSERT INTO tasks (id, job_id, kind, typename, queue, job_kind, ordering_key,
                                 requested_by, input, dedupe_key, changed, priority)
@@ -127,12 +143,12 @@ impl Tasks {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(task) = created else {
-            return found!("WHERE dedupe_key = $1", new.dedupe_key).fetch_one(tx).await;
+            let known = found!("WHERE dedupe_key = $1", new.dedupe_key).fetch_one(tx).await?;
+            return Ok((known, false));
         };
         self.outbox.append(tx, task.event(self.source, Class::Event)).await?;
-        self.append_job(tx, &task).await?;
         messaging::task_created(self.source, &task.queue, &task.kind);
-        Ok(task)
+        Ok((task, true))
     }
 
     /// As [`Tasks::create`], for a task that a request asks for: refused while as many tasks wait as

@@ -18,8 +18,9 @@ use super::{
     feed::Feed,
     hub::Hub,
     payload::Shape,
-    source::{EventSource, SourceError, Sources, Start},
-    subject::Filter,
+    event::Event,
+    source::{EventSource, SourceError, Sources, Start, answered},
+    subject::{Filter, Template},
     subscription::Subscription,
 };
 
@@ -141,7 +142,12 @@ impl Plane {
             one(GraphQLError::new(code::BAD_REQUEST, "This subscription has no event source."))
         })?;
         let shape = self.shape(&request.document).map_err(one)?;
-        let filters = self.filters(&source, &request).map_err(one)?;
+        let subjects = self.filters(&source.subjects, &request).map_err(one)?;
+        let recheck = self.filters(&source.recheck, &request).map_err(one)?;
+        let filters: Arc<[Filter]> = match recheck.is_empty() {
+            true => subjects.clone(),
+            false => subjects.iter().chain(&*recheck).cloned().collect(),
+        };
         let after = cursor(&request).map_err(one)?;
         self.hub.ready().await.map_err(|e| one(e.into()))?;
         // The place is taken before the guard reads the state: what happens in
@@ -151,7 +157,7 @@ impl Plane {
             (None, Start::Snapshot) => Feed::live(&self.hub, filters),
             (None, Start::Retained) => Feed::retained(&self.hub, filters),
         };
-        let guard = Guard::new(&source, request);
+        let guard = Guard::new(&source, request, subjects, recheck);
         let state = guard.ask(after.is_some()).await?;
         let resumed = after.is_some();
         Ok(Subscription::new(self.clone(), shape, guard, feed, state, resumed))
@@ -168,14 +174,13 @@ impl Plane {
 
     fn filters(
         &self,
-        source: &EventSource,
+        templates: &[Template],
         request: &Request,
     ) -> Result<Arc<[Filter]>, GraphQLError> {
         let viewer = request.subscriber.as_ref().map(|s| s.id.as_str());
         let argument = |name: &str| request.arguments.get(name).and_then(Value::as_str);
-        let fill =
-            |template: &super::subject::Template| template.fill(&self.prefix, argument, viewer);
-        let filters: Result<Arc<[Filter]>, _> = source.subjects.iter().map(fill).collect();
+        let fill = |template: &Template| template.fill(&self.prefix, argument, viewer);
+        let filters: Result<Arc<[Filter]>, _> = templates.iter().map(fill).collect();
         Ok(filters?)
     }
 }
@@ -205,6 +210,8 @@ struct Answer {
 struct Problem {
     message: String,
     #[serde(default)]
+    path: Vec<Value>,
+    #[serde(default)]
     extensions: Map<String, Value>,
 }
 
@@ -214,10 +221,17 @@ pub(super) struct Guard {
     pub(super) execution: Arc<dyn Execution>,
     pub(super) subscriber: Option<Subscriber>,
     variables: Map<String, Value>,
+    subjects: Arc<[Filter]>,
+    recheck: Arc<[Filter]>,
 }
 
 impl Guard {
-    fn new(source: &Arc<EventSource>, request: Request) -> Self {
+    fn new(
+        source: &Arc<EventSource>,
+        request: Request,
+        subjects: Arc<[Filter]>,
+        recheck: Arc<[Filter]>,
+    ) -> Self {
         let mut variables = request.arguments;
         variables.retain(|name, _| source.guard_variables.contains(name));
         Self {
@@ -225,7 +239,19 @@ impl Guard {
             execution: request.execution,
             subscriber: request.subscriber,
             variables,
+            subjects,
+            recheck,
         }
+    }
+
+    /// Whether an event is for the subscriber. One that says that he may have lost his access makes
+    /// the guard be asked again first.
+    pub(super) async fn passes(&self, event: &Event) -> Result<bool, Vec<GraphQLError>> {
+        if self.recheck.is_empty() || !event.passes(&self.recheck) {
+            return Ok(true);
+        }
+        self.ask(true).await?;
+        Ok(event.passes(&self.subjects))
     }
 
     /// Asks whether the subscriber may listen, and for the state now. `known`: he has
@@ -237,19 +263,43 @@ impl Guard {
             tracing::error!(%error, field = self.source.field, "the guard's answer can't be read");
             one(error::internal("The subscription can't be checked at the moment."))
         })?;
-        let data = answer.data.unwrap_or_default();
+        let mut errors = answer.errors;
+        let data = self.settle(answer.data.unwrap_or_default(), &mut errors);
         let missing = |key: &String| data.get(key).is_none_or(Value::is_null);
         let refused = self.source.required.iter().any(missing);
         if refused && self.subscriber.is_none() {
             return Err(one(error::unauthenticated("Sign in to listen to this.")));
         }
-        if !answer.errors.is_empty() && (refused || !known) {
-            return Err(answer.errors.into_iter().map(public).collect());
+        if !errors.is_empty() && (refused || !known) {
+            return Err(errors.into_iter().map(public).collect());
         }
         if refused {
             return Err(one(error::not_found()));
         }
         Ok(data)
+    }
+}
+
+impl Guard {
+    /// Of several ways to a field the first one that answers counts, and no error of the others does.
+    fn settle(&self, data: Map<String, Value>, errors: &mut Vec<Problem>) -> Map<String, Value> {
+        if self.source.alternatives.is_empty() {
+            return data;
+        }
+        let mut settled = Map::new();
+        for (key, value) in data {
+            let field = answered(&key);
+            if settled.get(field).is_none_or(Value::is_null) {
+                settled.insert(field.to_owned(), value);
+            }
+        }
+        errors.retain(|problem| {
+            let key = problem.path.first().and_then(Value::as_str).unwrap_or_default();
+            let field = answered(key);
+            let answered = settled.get(field).is_some_and(|value| !value.is_null());
+            !(answered && self.source.alternatives.iter().any(|several| several == field))
+        });
+        settled
     }
 }
 

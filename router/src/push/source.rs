@@ -34,12 +34,16 @@ pub struct EventSource {
     pub event_type: String,
     /// What to listen to.
     pub subjects: Vec<Template>,
+    /// What makes the guard be asked again.
+    pub recheck: Vec<Template>,
     /// The query that decides whether the viewer may listen.
     pub guard: String,
     /// The variables that the guard declares.
     pub guard_variables: Vec<String>,
-    /// Response keys of the guard that must not be null.
+    /// Fields of the guard's answer that must not be null.
     pub required: Vec<String>,
+    /// Fields that the guard asks for in several ways.
+    pub alternatives: Vec<String>,
     /// How it begins without a cursor.
     pub start: Start,
     /// The path whose first value that is not null marks the last event.
@@ -141,14 +145,19 @@ impl EventSource {
     ) -> Result<Self, SourceError> {
         let invalid = |reason: String| SourceError::Invalid { field: field.name.clone(), reason };
         let subjects = read_subjects(field, argument(directive, "subject"))?;
-        for name in subjects.iter().flat_map(Template::arguments) {
+        let recheck = match argument(directive, "recheck") {
+            None => Vec::new(),
+            given => read_subjects(field, given)?,
+        };
+        for name in subjects.iter().chain(&recheck).flat_map(Template::arguments) {
             if !field.arguments.iter().any(|a| a.name == *name) {
                 return Err(invalid(format!("the field has no argument {name:?}")));
             }
         }
         let guard = text(argument(directive, "guard"))
             .ok_or_else(|| invalid("it needs a guard".to_owned()))?;
-        let (guard_variables, guard_keys) = read_guard(&guard).map_err(&invalid)?;
+        let (guard_variables, response_keys) = read_guard(&guard).map_err(&invalid)?;
+        let (guard_keys, alternatives) = group(&response_keys);
         let event_type = field.field_type.inner();
         let declared = objects
             .get(event_type)
@@ -157,9 +166,11 @@ impl EventSource {
             field: field.name.clone(),
             event_type: event_type.to_owned(),
             subjects,
+            recheck,
             guard,
             guard_variables,
             required: required(&guard_keys, declared),
+            alternatives,
             start: match argument(directive, "start") {
                 None => Start::Snapshot,
                 Some(schema::Value::Enum(name)) if name == "SNAPSHOT" => Start::Snapshot,
@@ -204,6 +215,28 @@ impl EventSource {
             .try_fold(payload.get(first).unwrap_or(&Value::Null), |value, step| value.get(step));
         value.is_some_and(|value| !value.is_null())
     }
+}
+
+/// The field that a response key of the guard answers: `task__2` is another way to `task`.
+pub(super) fn answered(key: &str) -> &str {
+    match key.split_once("__") {
+        Some((field, _)) if !field.is_empty() => field,
+        _ => key,
+    }
+}
+
+/// The fields that the guard answers, each once, and those of them that it asks for in several ways.
+fn group(keys: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut fields, mut several) = (Vec::<String>::new(), Vec::<String>::new());
+    for key in keys {
+        let field = answered(key).to_owned();
+        if !fields.contains(&field) {
+            fields.push(field);
+        } else if !several.contains(&field) {
+            several.push(field);
+        }
+    }
+    (fields, several)
 }
 
 /// Guard fields that must have a value: all but those that the event type declares
@@ -321,6 +354,16 @@ mod tests {
         let lines = sources.get("lines").expect("a source");
         assert_eq!((lines.start, lines.required[0].as_str()), (Start::Retained, "room"));
         assert_eq!(sources.iter().count(), 4);
+    }
+
+    #[test]
+    fn a_guard_may_know_several_ways_to_a_field() {
+        let directive = r#"@eventSource(subject: "a.{args.id}", recheck: ["b.{viewer.id}"], guard: "query($id: ID!) { room(id: $id) { id } room__2: hall(id: $id) { id } __typename }")"#;
+        let sources = Sources::read(&sdl(directive)).expect("readable");
+        let source = sources.get("changed").expect("a source");
+        assert_eq!(source.required, ["room", "__typename"]);
+        assert_eq!(source.alternatives, ["room"]);
+        assert!(source.recheck[0].needs_viewer());
     }
 
     #[test]

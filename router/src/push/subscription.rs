@@ -149,8 +149,17 @@ impl Subscription {
         Some(delivery)
     }
 
-    /// Waits for the next event, or only looks whether there is one.
+    /// Waits for the next event for the subscriber, or only looks whether there is one.
     async fn wait(&mut self, look: bool) -> Result<Option<Arc<Event>>, Delivery> {
+        loop {
+            let Some(event) = self.next_event(look).await? else { return Ok(None) };
+            if self.guard.passes(&event).await.map_err(Delivery::Failed)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    async fn next_event(&mut self, look: bool) -> Result<Option<Arc<Event>>, Delivery> {
         let (feed, expiry) = (&mut self.feed, &mut self.expiry);
         let event = async {
             match look {

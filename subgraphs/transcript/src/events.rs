@@ -1,11 +1,14 @@
 //! Events that this service listens to, and those that it tells.
 
 use chrono::{DateTime, Utc};
+use contract::event::kind::{self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED};
+use contract::{event, takes_part};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
 use platform::inbox::{HandleError, Handler};
-use platform::membership::Membership;
+use platform::membership::Revoking;
+use platform::outbox::Outbox;
 use platform::task::{NewTask, Priority, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,13 +29,10 @@ pub const JOB: &str = "transcription";
 /// Kind of their tasks.
 pub const TASK_KIND: &str = "TRANSCRIPTION";
 
-const MEETING_CREATED: &str = "moim.meeting.created.v1";
-const MEETING_ENDED: &str = "moim.meeting.ended.v1";
-const MEETING_CANCELLED: &str = "moim.meeting.cancelled.v1";
 /// Type of the event that tells that a transcript is complete.
-pub const TRANSCRIPT_CREATED: &str = "moim.transcript.created.v1";
+pub const TRANSCRIPT_CREATED: &str = kind::TRANSCRIPT_CREATED;
 /// Type of the live event that tells of a recognised segment.
-pub const SEGMENT_RECOGNISED: &str = "moim.segment.recognised.v1";
+pub const SEGMENT_RECOGNISED: &str = kind::SEGMENT_RECOGNISED;
 
 /// What a transcription task is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,21 +50,10 @@ pub struct Input {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MeetingCreated {
-    meeting_id: Uuid,
-    #[serde(default)]
-    meeting_title: String,
-    host_id: Uuid,
-    participant_ids: Vec<Uuid>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct MeetingEnded {
     meeting_id: Uuid,
     #[serde(default)]
     meeting_title: String,
-    participant_ids: Vec<Uuid>,
     audio_file_url: Option<String>,
     recording_id: Option<Uuid>,
     language: Option<String>,
@@ -73,39 +62,27 @@ struct MeetingEnded {
     occurred_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MeetingCancelled {
-    meeting_id: Uuid,
-}
-
 /// Handles other services' events.
 #[derive(Debug, Clone)]
 pub struct Listener {
     tasks: Tasks,
+    revoking: Revoking,
 }
 
 impl Listener {
     /// A listener that creates tasks there.
     #[must_use]
-    pub fn new(tasks: Tasks) -> Self {
-        Self { tasks }
+    pub fn new(tasks: Tasks, outbox: Outbox) -> Self {
+        Self { tasks, revoking: Revoking::new(outbox, NAME) }
     }
 
     async fn created(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
-        let told: MeetingCreated = event.decode()?;
-        meeting::plan(tx, told.meeting_id, &told.meeting_title).await?;
-        for member in told.participant_ids.iter().chain([&told.host_id]) {
-            Membership::add(tx, told.meeting_id, *member).await?;
-        }
-        Ok(())
+        let told: event::Meeting = event.decode()?;
+        Ok(meeting::plan(tx, told.meeting_id, &told.meeting_title).await?)
     }
 
     async fn ended(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: MeetingEnded = event.decode()?;
-        for member in &told.participant_ids {
-            Membership::add(tx, told.meeting_id, *member).await?;
-        }
         let ended = meeting::Ended {
             id: told.meeting_id,
             title: &told.meeting_title,
@@ -144,7 +121,7 @@ impl Listener {
     }
 
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
-        let told: MeetingCancelled = event.decode()?;
+        let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
         for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME).await? {
             self.tasks.cancel(tx, open).await?;
@@ -154,8 +131,8 @@ impl Listener {
 }
 
 impl Handler for Listener {
-    fn wants(&self, kind: &str) -> bool {
-        matches!(kind, MEETING_CREATED | MEETING_ENDED | MEETING_CANCELLED)
+    fn wants(&self, event: &str) -> bool {
+        takes_part::concerns(event) || matches!(event, MEETING_ENDED | MEETING_CANCELLED)
     }
 
     fn handle<'a>(
@@ -164,6 +141,7 @@ impl Handler for Listener {
         tx: &'a mut PgConnection,
     ) -> BoxFuture<'a, Result<(), HandleError>> {
         async move {
+            takes_part::follow(&self.revoking, event, tx).await?;
             match event.kind.as_str() {
                 MEETING_CREATED => self.created(event, tx).await,
                 MEETING_ENDED => self.ended(event, tx).await,

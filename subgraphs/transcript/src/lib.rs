@@ -3,7 +3,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`schema`] | GraphQL: thin resolvers, each behind the access check |
-//! | [`domain`] | pure rules: sentences, minutes, progress |
+//! | [`domain`] | pure rules: minutes, progress (what they share with other services is in the crate `text`) |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
 //! | [`transcription`], [`worker`] | one attempt at a recording, and the queue it comes from |
@@ -24,16 +24,13 @@ use std::sync::{Arc, LazyLock};
 
 use platform::health::Need;
 use platform::kernel::Kernel;
-use platform::membership::Membership;
 use platform::queue::run_worker;
 use platform::relay::Relay;
 use platform::shutdown::Shutdown;
 use platform::subgraph::Endpoint;
 use platform::task::Tasks;
-use serde_json::json;
 use speech::{Engine, ProcessEngine};
 use sqlx::migrate::Migrator;
-use uuid::Uuid;
 
 pub use config::{Config, EngineChoice};
 pub use error::ServiceError;
@@ -47,10 +44,6 @@ use worker::Worker;
 
 /// The service's name: of the subgraph, its database, its events' source.
 pub const NAME: &str = "transcript";
-
-/// The service that knows who takes part in a meeting.
-const MEETING: &str = "meeting";
-const PARTICIPATES: &str = "query($m: ID!, $u: ID!) { participates(meetingId: $m, userId: $u) }";
 
 /// The service's own migrations (the kernel's run first, in the same database).
 #[must_use]
@@ -124,7 +117,8 @@ impl Service {
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
         shutdown.spawn(relay.run(shutdown.clone()));
-        let listener = Arc::new(Listener::new(self.transcriber.tasks.clone()));
+        let listener = Listener::new(self.transcriber.tasks.clone(), self.kernel.outbox.clone());
+        let listener = Arc::new(listener);
         let (events, ending) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
         let tasks = self.transcriber.tasks.clone();
@@ -135,20 +129,12 @@ impl Service {
 }
 
 fn endpoint(kernel: &Kernel, tasks: Tasks) -> Arc<Endpoint> {
-    let asking = kernel.clone();
-    let membership = Membership::new(kernel.pool.clone(), move |meeting: Uuid, user: Uuid| {
-        let kernel = asking.clone();
-        async move {
-            let answer =
-                kernel.ask(MEETING, PARTICIPATES, json!({ "m": meeting, "u": user })).await?;
-            Ok(answer["participates"].as_bool().unwrap_or(false))
-        }
-    });
-    let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone(), membership);
+    let membership = contract::takes_part::view(kernel);
+    let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone());
     let writer = Writer { pool: kernel.pool.clone(), tasks, outbox: kernel.outbox.clone() };
     let schema = schema::builder().data(writer).finish();
     Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
-        request.data(reader.for_request())
+        request.data(reader.for_request()).data(membership.for_request())
     })
 }
 

@@ -1,12 +1,12 @@
 //! Rules that turn text into minutes: cases in Korean and English, and what holds for any text.
 
 use proptest::prelude::*;
-use transcript::domain::cue::{is_action, is_blocker, is_decision, is_done, is_plan};
+use text::cue::{is_action, is_blocker, is_decision, is_done, is_plan};
 use transcript::domain::minutes::{MAX_LINES, Section, TemplateSection, clock, fill};
-use transcript::domain::sentence::{Sentence, Utterance, sentences, whole_text};
+use text::sentence::{Sentence, Utterance, sentences, whole_text};
 
 fn sentence(text: &str) -> Sentence {
-    Sentence { start_ms: 0, end_ms: 1_000, text: text.to_owned() }
+    Sentence { start_ms: 0, end_ms: 1_000, text: text.to_owned(), first: 0, last: 0 }
 }
 
 /// Utterances of four seconds, one after the other.

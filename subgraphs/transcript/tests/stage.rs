@@ -1,20 +1,19 @@
 //! A transcript service of its own for each test, on the real servers. Only the recogniser is
 //! scripted: the real one is tried in the speech crate and end to end.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_graphql::{EmptyMutation, EmptySubscription, ID, Object, Schema};
+use contract::testing::Meetings;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use platform::event::{Class, NewEvent};
-use platform::identity::{Identity, Viewer};
+use platform::identity::Identity;
 use platform::kernel::Kernel;
 use platform::shutdown::Shutdown;
-use platform::subgraph::{Endpoint, Transport as _};
 use platform::task::{Task, Tasks};
-use platform::testing::{DEADLINE_MS, Scope, eventually};
+pub(crate) use platform::testing::viewer;
+use platform::testing::{Caller, DEADLINE_MS, Scope, eventually};
 use serde_json::{Value, json};
 use speech::{Engine, Event, Job, Outcome, Sink, SpeechError};
 use tokio::sync::Semaphore;
@@ -114,26 +113,6 @@ impl Engine for Scripted {
     }
 }
 
-/// The meeting service as this one asks it.
-#[derive(Clone, Default)]
-struct Meetings {
-    pairs: Arc<Mutex<HashSet<(Uuid, Uuid)>>>,
-}
-
-#[Object]
-impl Meetings {
-    async fn participates(
-        &self,
-        ctx: &async_graphql::Context<'_>,
-        meeting_id: ID,
-        user_id: ID,
-    ) -> async_graphql::Result<bool> {
-        assert_eq!(Identity::from_ctx(ctx).service()?, NAME);
-        let pair = (meeting_id.parse()?, user_id.parse()?);
-        Ok(self.pairs.lock().unwrap().contains(&pair))
-    }
-}
-
 /// A running service and what a test does with it.
 pub(crate) struct Stage {
     pub(crate) kernel: Kernel,
@@ -159,10 +138,7 @@ impl Stage {
         let scope = Scope::new().await;
         let kernel = scope.kernel(NAME, migrator()).await;
         let engine = Scripted::new(scripts);
-        let meetings = Meetings::default();
-        let schema = Schema::new(meetings.clone(), EmptyMutation, EmptySubscription);
-        let peer = Endpoint::new("meeting", kernel.keys.clone(), schema, |request| request);
-        kernel.peers.set("meeting", peer);
+        let meetings = Meetings::of(&kernel);
         let config = Config::default().engine(engine.clone());
         let service = Service::new(kernel.clone(), config).await.unwrap();
         let tasks = Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), NAME);
@@ -171,33 +147,15 @@ impl Stage {
 
     /// Lets the meeting service, but nobody else, know that somebody takes part.
     pub(crate) fn joins(&self, meeting: Uuid, user: Uuid) {
-        self.meetings.pairs.lock().unwrap().insert((meeting, user));
+        self.meetings.joins(meeting, user);
     }
 
     /// Tells the service that something happened to a meeting, by the stored example of the event
     /// with other ids in it.
     pub(crate) async fn tell(&self, kind: &'static str, meeting: Uuid, change: Value) {
-        let mut data = crate::event_schema::example(kind)["data"].clone();
-        data["meetingId"] = json!(meeting);
-        for (name, value) in change.as_object().unwrap() {
-            data[name] = value.clone();
-        }
-        let event = NewEvent {
-            kind,
-            source: "meeting",
-            ordering_key: meeting,
-            entity: "meeting",
-            entity_id: meeting,
-            verb: kind.split('.').nth(2).unwrap(),
-            class: Class::Event,
-            data,
-            changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting } }),
-            invalidates: Vec::new(),
-        };
-        let mut tx = self.kernel.pool.begin().await.unwrap();
-        self.kernel.outbox.append(&mut tx, event).await.unwrap();
-        tx.commit().await.unwrap();
-        self.kernel.outbox.wake();
+        let mut change = change;
+        change["meetingId"] = json!(meeting);
+        contract::testing::tell(&self.kernel, kind, meeting, meeting, change).await;
     }
 
     /// A meeting of this host that ended with a recording.
@@ -256,12 +214,7 @@ impl Stage {
 
     /// Asks the subgraph as the router does: signed, over its transport.
     pub(crate) async fn ask(&self, identity: &Identity, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        let mut request = http::Request::post("/graphql").body(bytes::Bytes::from(body)).unwrap();
-        let body = request.body().clone();
-        self.kernel.keys.sign(NAME, identity, &body, request.headers_mut());
-        let response = self.service.endpoint().call(request).await.unwrap();
-        serde_json::from_slice(response.body()).unwrap()
+        Caller::new(self.service.endpoint(), &self.kernel.keys).answer(identity, query, variables).await
     }
 
     /// The data of an answer without errors.
@@ -340,11 +293,6 @@ pub(crate) struct Pushed {
     pub(crate) kind: String,
     pub(crate) changed: Value,
     pub(crate) event: Value,
-}
-
-/// Somebody who has logged in.
-pub(crate) fn viewer(id: Uuid) -> Identity {
-    Identity::Viewer(Viewer { id, scopes: Vec::new(), roles: Vec::new(), expires_at: i64::MAX })
 }
 
 pub(crate) fn titles(minutes: &Value) -> HashMap<String, String> {

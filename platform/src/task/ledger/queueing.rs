@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::opening::NO_JOB;
 use super::{Task, Tasks, changed, lock_task};
 use crate::queue::{GIVEN_UP, QueueError};
 use crate::task::{Claim, EXPIRED};
@@ -53,8 +54,10 @@ impl Tasks {
     /// When the database refuses.
     pub async fn pending(&self, tx: &mut PgConnection, queue: &str) -> Result<i64, sqlx::Error> {
         let count = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM tasks WHERE queue = $1 AND status = 'PENDING'"#,
-            queue
+            r#"SELECT count(*) AS "count!" FROM tasks
+               WHERE queue = $1 AND status = 'PENDING' AND job_id <> $2"#,
+            queue,
+            NO_JOB,
         );
         count.fetch_one(tx).await
     }
@@ -146,9 +149,11 @@ impl Tasks {
         let found = sqlx::query_scalar!(
             "SELECT id FROM tasks
              WHERE queue = $1 AND status = 'PENDING' AND queued_at < now() - make_interval(secs => $2)
+               AND job_id <> $3
              ORDER BY queued_at LIMIT 1",
             queue,
             oldest_s,
+            NO_JOB,
         )
         .fetch_optional(&mut *tx)
         .await?;
@@ -255,8 +260,10 @@ impl Tasks {
     pub async fn requeue(&self, queue: &str) -> Result<u64, sqlx::Error> {
         let open = sqlx::query_scalar!(
             "SELECT id FROM tasks WHERE queue = $1 AND status IN ('PENDING', 'PROCESSING')
+               AND job_id <> $2
              ORDER BY queued_at",
             queue,
+            NO_JOB,
         )
         .fetch_all(&self.pool)
         .await?;

@@ -1,7 +1,7 @@
 //! Minutes from text: which sentence goes into which section of the template.
 //!
 //! Extractive and honest: every line is a sentence that was said (with the time at which it was
-//! said), chosen by the rules in [`super::cue`] and [`super::salience`]. Nothing is rephrased and
+//! said), chosen by the rules in [`text::cue`] and [`text::salience`]. Nothing is rephrased and
 //! nothing is made up; a section for which nothing was said stays empty. What a section is for is
 //! read from its key and title:
 //!
@@ -15,8 +15,8 @@
 
 use std::collections::BTreeMap;
 
-use super::sentence::{Sentence, Utterance, sentences};
-use super::{cue, salience};
+use text::sentence::{Sentence, Utterance, sentences};
+use text::{cue, salience};
 
 /// How many sentences an overview has.
 pub const OVERVIEW_SENTENCES: usize = 3;

@@ -5,9 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
-use futures::future::try_join_all;
 use platform::cache::{Cache, Kind};
-use platform::membership::Membership;
 use platform::task::{Task, Tasks};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -15,7 +13,7 @@ use uuid::Uuid;
 use crate::store::minutes::{MinutesRow, SectionRow};
 use crate::store::segment::SegmentRow;
 use crate::store::transcript::TranscriptRow;
-use crate::store::{meeting, minutes, segment, transcript};
+use crate::store::{minutes, segment, transcript};
 
 /// GraphQL type of this service's tasks.
 pub const TASK_TYPENAME: &str = "TranscriptTask";
@@ -77,15 +75,6 @@ pub struct SegmentsOf {
     /// Most segments.
     pub limit: i64,
 }
-/// Whether somebody takes part in a meeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TakesPart {
-    /// The meeting.
-    pub meeting: Uuid,
-    /// The user.
-    pub user: Uuid,
-}
-
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -93,7 +82,6 @@ pub struct Reader {
     transcripts: Kind<TranscriptRow>,
     sections: Kind<Vec<SectionRow>>,
     tasks: Tasks,
-    membership: Membership,
 }
 
 /// The loader of one request.
@@ -102,10 +90,10 @@ pub type Reads = DataLoader<Reader, HashMapCache>;
 type Failure = Arc<sqlx::Error>;
 
 impl Reader {
-    /// A reader over the service's own database, cache and view of who takes part.
+    /// A reader over the service's own database and cache.
     #[must_use]
-    pub fn new(pool: PgPool, cache: &Cache, tasks: Tasks, membership: Membership) -> Self {
-        Self { pool, transcripts: transcripts(cache), sections: sections(cache), tasks, membership }
+    pub fn new(pool: PgPool, cache: &Cache, tasks: Tasks) -> Self {
+        Self { pool, transcripts: transcripts(cache), sections: sections(cache), tasks }
     }
 
     /// A loader that lives as long as one request.
@@ -297,28 +285,5 @@ impl Loader<TasksOfMeeting> for Reader {
                 (TasksOfMeeting(meeting), tasks)
             })
             .collect())
-    }
-}
-
-impl Loader<TakesPart> for Reader {
-    type Value = bool;
-    type Error = Failure;
-
-    async fn load(&self, keys: &[TakesPart]) -> Result<HashMap<TakesPart, bool>, Failure> {
-        let by_user = many(keys.to_vec(), |key| key.user);
-        let mut answers = HashMap::new();
-        for (user, keys) in by_user {
-            let groups: Vec<Uuid> = keys.iter().map(|key| key.meeting).collect();
-            let known = meeting::memberships(&self.pool, user, &groups).await?;
-            answers.extend(known.into_iter().map(|meeting| (TakesPart { meeting, user }, true)));
-        }
-        // A local no may be news that hasn't come yet: the meeting service is asked.
-        let unknown = keys.iter().filter(|key| !answers.contains_key(key)).copied();
-        let asked = try_join_all(unknown.map(async |key| {
-            self.membership.contains(key.meeting, key.user).await.map(|is| (key, is))
-        }));
-        let asked = asked.await?;
-        answers.extend(asked);
-        Ok(answers)
     }
 }

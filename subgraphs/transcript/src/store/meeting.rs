@@ -87,21 +87,3 @@ pub async fn cancel(tx: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Resul
 pub async fn sections(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!("SELECT sections FROM meeting WHERE id = $1", id).fetch_optional(pool).await
 }
-
-/// Which of `groups` `member` belongs to, as far as this service's own view knows.
-///
-/// # Errors
-/// When the database fails.
-pub async fn memberships(
-    pool: &PgPool,
-    member: Uuid,
-    groups: &[Uuid],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT group_id FROM membership WHERE member_id = $1 AND group_id = ANY($2)",
-        member,
-        groups,
-    )
-    .fetch_all(pool)
-    .await
-}

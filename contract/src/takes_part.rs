@@ -1,0 +1,68 @@
+//! Who takes part in a meeting: each service keeps a view of its own, fed by events.
+//!
+//! A local yes is trusted; a local no is confirmed with the meeting service, and is a no as well
+//! when that can't be reached ([`platform::membership`]).
+
+use platform::event::Event;
+use platform::inbox::HandleError;
+use platform::kernel::Kernel;
+use platform::membership::{Membership, Revoking};
+use sqlx::PgConnection;
+
+use crate::event::{self, kind};
+
+/// The service that knows who takes part.
+pub const MEETING: &str = "meeting";
+const QUESTION: &str = "query TakesPart($group: ID!, $member: ID!) {
+    belongs: participates(meetingId: $group, userId: $member) }";
+
+/// The view of a service that isn't the meeting service.
+#[must_use]
+pub fn view(kernel: &Kernel) -> Membership {
+    Membership::confirmed_by(kernel.clone(), MEETING, QUESTION)
+}
+
+/// Whether an event of this kind changes who takes part.
+#[must_use]
+pub fn concerns(event: &str) -> bool {
+    matches!(
+        event,
+        kind::MEETING_CREATED
+            | kind::PARTICIPANT_ADDED
+            | kind::PARTICIPANT_REMOVED
+            | kind::USER_DELETED
+    )
+}
+
+/// Lets the service's view follow an event; any other than those of [`concerns`] changes nothing.
+///
+/// # Errors
+/// When the event can't be read, or the database fails.
+pub async fn follow(
+    revoking: &Revoking,
+    event: &Event,
+    tx: &mut PgConnection,
+) -> Result<(), HandleError> {
+    match event.kind.as_str() {
+        kind::MEETING_CREATED => {
+            let told: event::Meeting = event.decode()?;
+            for member in told.participant_ids.iter().chain([&told.host_id]) {
+                Membership::add(tx, told.meeting_id, *member).await?;
+            }
+        }
+        kind::PARTICIPANT_ADDED => {
+            let told: event::Participant = event.decode()?;
+            Membership::add(tx, told.meeting_id, told.user_id).await?;
+        }
+        kind::PARTICIPANT_REMOVED => {
+            let told: event::Participant = event.decode()?;
+            revoking.remove(tx, told.meeting_id, told.user_id).await?;
+        }
+        kind::USER_DELETED => {
+            let told: event::UserDeleted = event.decode()?;
+            revoking.forget(tx, told.user_id).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What people ask of tasks that are there: another try, and calling it off.
+
+use async_graphql::Result;
+use uuid::Uuid;
+
+use super::{Task, TaskStatus, Tasks};
+use crate::error::{Internal as _, UserError};
+use crate::queue::QueueError;
+
+/// Takes people's requests, each in a transaction of its own. Whoever hands them on has checked that
+/// the asker may see the task.
+#[derive(Clone, Debug)]
+pub struct Requests(Tasks);
+
+impl Requests {
+    /// Requests for these tasks.
+    #[must_use]
+    pub fn new(tasks: Tasks) -> Self {
+        Self(tasks)
+    }
+
+    /// Puts a failed task back into its queue.
+    ///
+    /// # Errors
+    /// `QUEUE_FULL`; inner ones, masked. That it hasn't failed is a user error.
+    pub async fn retry(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+        let mut tx = self.0.pool().begin().await.internal()?;
+        let retried = self.0.request_retry(&mut tx, id).await;
+        let Some(task) = retried.map_err(QueueError::into_graphql)? else {
+            let message = "Only a failed task can be tried again.";
+            return Ok(Err(UserError::new("TASK_NOT_RETRYABLE", message).on("taskId")));
+        };
+        tx.commit().await.internal()?;
+        self.0.outbox().wake();
+        Ok(Ok(task))
+    }
+
+    /// Calls a task off; one that is called off already stays so.
+    ///
+    /// # Errors
+    /// Inner ones, masked. That it is finished is a user error.
+    pub async fn cancel(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+        let mut tx = self.0.pool().begin().await.internal()?;
+        if let Some(task) = self.0.cancel(&mut tx, id).await.internal()? {
+            tx.commit().await.internal()?;
+            self.0.outbox().wake();
+            return Ok(Ok(task));
+        }
+        let now = self.0.get(&[id]).await.internal()?.remove(&id);
+        Ok(now.filter(|task| task.status == TaskStatus::Cancelled).ok_or_else(|| {
+            UserError::new("ILLEGAL_STATUS", "The task is finished already.").on("taskId")
+        }))
+    }
+
+    /// What somebody is told who names a task that isn't there, or isn't theirs to see.
+    #[must_use]
+    pub fn not_found() -> UserError {
+        UserError::new("TASK_NOT_FOUND", "There is no such task.").on("taskId")
+    }
+}

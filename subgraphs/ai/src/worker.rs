@@ -1,0 +1,116 @@
+//! The worker of the queue `ai`: asks the engine, and writes down what it finds.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use contract::spoken::{Spoken, SpokenError};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::object::{ObjectError, Objects};
+use platform::outbox::Outbox;
+use platform::queue::{Job, Progress, Work, WorkError};
+use platform::task::Tasks;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgPool;
+use text::{Engine, EngineError, Said};
+use uuid::Uuid;
+
+use crate::domain::kind::Kind;
+use crate::events;
+use crate::store::insight::{self, NewInsight};
+use crate::store::meeting;
+
+/// The queue of this service.
+pub const QUEUE: &str = "ai";
+/// GraphQL type of its tasks.
+pub const TASK_TYPENAME: &str = "AiTask";
+/// Heavy jobs at once in this process: none of them is.
+pub const HEAVY_MAX: usize = 1;
+
+/// Code of a task whose text isn't there any more.
+const TEXT_MISSING: &str = "TEXT_MISSING";
+
+/// What a task is to read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// Its text.
+    pub transcript_id: Uuid,
+    /// The text's key in object storage.
+    pub object_key: String,
+}
+
+/// Does the queue's jobs.
+pub struct Worker {
+    /// The service's database.
+    pub pool: PgPool,
+    /// Where texts are.
+    pub objects: Objects,
+    /// The service's tasks.
+    pub tasks: Tasks,
+    /// Its outbox.
+    pub outbox: Outbox,
+    /// What finds something in a text.
+    pub engine: Arc<dyn Engine>,
+}
+
+impl Worker {
+    async fn find(&self, job: &Job, progress: &Progress) -> Result<(), WorkError> {
+        let claim = &job.claim;
+        let kind = Kind::of(&claim.task.kind);
+        let input = Input::deserialize(&claim.task.input).map_err(WorkError::retry)?;
+        let spoken = match Spoken::read(&self.objects, &input.object_key).await {
+            Ok(spoken) => spoken,
+            Err(SpokenError::Object(ObjectError::NotFound(_))) => {
+                return Err(WorkError::fail(TEXT_MISSING, "The text can't be found any more."));
+            }
+            Err(error) => return Err(WorkError::retry(error)),
+        };
+        if !progress.report(20).await {
+            return Err(WorkError::Cancelled);
+        }
+        let held_at = meeting::ended_at(&self.pool, input.meeting_id).await?;
+        let said = spoken.said(held_at.unwrap_or_else(Utc::now));
+        let content = self.ask(kind, &said).await?;
+        let mut tx = self.pool.begin().await?;
+        if !self.tasks.complete(&mut tx, claim).await? {
+            return Err(WorkError::Cancelled);
+        }
+        let new = NewInsight {
+            meeting_id: input.meeting_id,
+            kind,
+            transcript_id: input.transcript_id,
+            task_id: claim.task.id,
+            engine: self.engine.name(),
+            content,
+        };
+        let row = insight::put(&mut tx, new).await?;
+        self.outbox.append(&mut tx, events::found(&row)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn ask(&self, kind: Kind, said: &Said) -> Result<Value, WorkError> {
+        fn content<T: Serialize>(found: Result<T, EngineError>) -> Result<Value, WorkError> {
+            serde_json::to_value(found.map_err(WorkError::retry)?).map_err(WorkError::retry)
+        }
+        match kind {
+            Kind::Summary => content(self.engine.summarise(said).await),
+            Kind::Schedule => content(self.engine.schedule(said).await),
+            Kind::Analysis => content(self.engine.analyse(said).await),
+        }
+    }
+}
+
+impl Work for Worker {
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<(), WorkError>> {
+        self.find(job, progress).boxed()
+    }
+}

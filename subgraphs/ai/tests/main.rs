@@ -1,0 +1,7 @@
+//! Tests of the ai service, on real servers.
+
+mod access;
+mod asking;
+mod listening;
+mod sdl;
+mod stage;

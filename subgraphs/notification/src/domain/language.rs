@@ -1,0 +1,21 @@
+//! The languages that texts are in.
+
+/// The languages that texts are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Korean, also for those who speak neither.
+    Korean,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// The language of a tag, like `ko` or `en-US`.
+    #[must_use]
+    pub fn of(tag: &str) -> Self {
+        match tag.split('-').next() {
+            Some(language) if language.eq_ignore_ascii_case("en") => Self::English,
+            _ => Self::Korean,
+        }
+    }
+}

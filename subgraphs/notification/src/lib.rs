@@ -1,0 +1,100 @@
+//! The notification subgraph: everybody's inbox, and the ways to people outside.
+//!
+//! | room | what is there |
+//! |---|---|
+//! | [`schema`] | GraphQL: thin resolvers over one's own inbox |
+//! | [`domain`] | who is told what of which event, in Korean and English: one table, pure |
+//! | [`store`] | SQL |
+//! | [`events`] | what it listens to and what it tells |
+//! | [`channel`], [`worker`] | ways to people outside, and the queue of deliveries |
+
+pub mod channel;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod events;
+pub mod schema;
+pub mod store;
+pub mod worker;
+
+use std::sync::{Arc, LazyLock};
+
+use platform::kernel::Kernel;
+use platform::queue::run_worker;
+use platform::relay::Relay;
+use platform::shutdown::Shutdown;
+use platform::subgraph::Endpoint;
+use platform::task::Tasks;
+use sqlx::migrate::Migrator;
+
+pub use config::Config;
+pub use error::StartError;
+pub use schema::sdl;
+
+use events::{CONSUMER, Listener};
+use schema::loader::Reader;
+use worker::{Courier, HEAVY_MAX, QUEUE};
+
+/// The service's name: of the subgraph, its database, its events' source.
+pub const NAME: &str = "notification";
+
+/// The service's own migrations (the kernel's run first, in the same database).
+#[must_use]
+pub fn migrator() -> &'static Migrator {
+    static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+        let mut migrator = sqlx::migrate!("../../migrations/notification");
+        migrator.set_ignore_missing(true);
+        migrator
+    });
+    &MIGRATOR
+}
+
+/// The notification service.
+pub struct Service {
+    kernel: Kernel,
+    config: Config,
+    tasks: Tasks,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Service {
+    /// Puts the service together; nothing runs yet.
+    ///
+    /// # Errors
+    /// None so far.
+    #[expect(clippy::unused_async, reason = "all services are made alike")]
+    pub async fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
+        let tasks = kernel.tasks();
+        let schema = schema::builder().data(kernel.pool.clone()).finish();
+        let reader = Reader::new(kernel.pool.clone());
+        let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
+            request.data(reader.for_request())
+        });
+        Ok(Self { kernel, config, tasks, endpoint })
+    }
+
+    /// Where GraphQL requests come in.
+    #[must_use]
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint)
+    }
+
+    /// Public routes besides GraphQL: none.
+    pub fn routes(&self) -> axum::Router {
+        axum::Router::new()
+    }
+
+    /// Starts the relay, the event consumer and the job worker.
+    pub fn work(&self, shutdown: &Shutdown) {
+        let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
+        let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox.clone());
+        shutdown.spawn(relay.run(shutdown.clone()));
+        let channels = self.config.channels.clone();
+        let listener = Arc::new(Listener::new(self.tasks.clone(), outbox, channels.clone()));
+        let (events, ending, from) = (bus.clone(), shutdown.clone(), pool.clone());
+        shutdown.spawn(async move { events.consume(CONSUMER, from, listener, ending).await });
+        let courier = Arc::new(Courier { pool, channels });
+        let tasks = self.tasks.clone();
+        shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, courier, shutdown.clone()));
+    }
+}

@@ -1,0 +1,149 @@
+//! Everybody's inbox.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::domain::kind::Kind;
+
+/// A notification as it stands in an inbox.
+#[derive(Debug, Clone)]
+pub struct NotificationRow {
+    /// The notification.
+    pub id: Uuid,
+    /// Whose inbox.
+    pub user_id: Uuid,
+    /// What it is about.
+    pub kind: Kind,
+    /// What stands in its text.
+    pub words: Value,
+    /// The meeting that it is about.
+    pub meeting_id: Option<Uuid>,
+    /// The todo that it is about.
+    pub todo_id: Option<Uuid>,
+    /// The task that it is about.
+    pub task_id: Option<Uuid>,
+    /// When it came.
+    pub created_at: DateTime<Utc>,
+    /// When it was read.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// What is to be put into an inbox.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// Whose inbox.
+    pub user_id: Uuid,
+    /// What it is about.
+    pub kind: Kind,
+    /// The event that it comes from.
+    pub event_id: Uuid,
+    /// What stands in its text.
+    pub words: Value,
+    /// The meeting that it is about.
+    pub meeting_id: Option<Uuid>,
+    /// The todo that it is about.
+    pub todo_id: Option<Uuid>,
+    /// The task that it is about.
+    pub task_id: Option<Uuid>,
+}
+
+/// Puts one into an inbox; `None` when that person heard of that event before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(
+    tx: &mut PgConnection,
+    new: &NewNotification,
+) -> Result<Option<NotificationRow>, sqlx::Error> {
+    sqlx::query_as!(
+        NotificationRow,
+        "INSERT INTO notification (id, user_id, kind, event_id, words, meeting_id, todo_id, task_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (event_id, user_id) DO NOTHING
+         RETURNING id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at",
+        Uuid::now_v7(),
+        new.user_id,
+        new.kind.as_str(),
+        new.event_id,
+        new.words,
+        new.meeting_id,
+        new.todo_id,
+        new.task_id,
+    )
+    .fetch_optional(tx)
+    .await
+}
+
+/// The notifications with these ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<NotificationRow>, sqlx::Error> {
+    sqlx::query_as!(
+        NotificationRow,
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at
+         FROM notification WHERE id = ANY($1)",
+        ids,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// A page of somebody's inbox, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn inbox(
+    pool: &PgPool,
+    user: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<NotificationRow>, sqlx::Error> {
+    sqlx::query_as!(
+        NotificationRow,
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at
+         FROM notification WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
+         ORDER BY id DESC LIMIT $3",
+        user,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How many notifications somebody hasn't read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unread(pool: &PgPool, user: Uuid) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM notification WHERE user_id = $1 AND read_at IS NULL"#,
+        user,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Notes that somebody has read these of their notifications, or all of them; those that were read
+/// before stay as they are. Returns how many were unread.
+///
+/// # Errors
+/// When the database fails.
+pub async fn mark_read(
+    pool: &PgPool,
+    user: Uuid,
+    ids: Option<&[Uuid]>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE notification SET read_at = now()
+         WHERE user_id = $1 AND read_at IS NULL AND ($2::uuid[] IS NULL OR id = ANY($2))",
+        user,
+        ids,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}

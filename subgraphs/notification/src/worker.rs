@@ -1,0 +1,101 @@
+//! The worker of the queue `notification`: brings messages to people outside.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::queue::{Job, Progress, Work, WorkError};
+use platform::task::{NewTask, Priority};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::channel::{Channel, ChannelError, Message};
+use crate::domain::language::Language;
+use crate::store::notification::NotificationRow;
+use crate::store::{notification, recipient};
+
+/// The queue of this service.
+pub const QUEUE: &str = "notification";
+/// Kind of its tasks.
+pub const TASK_KIND: &str = "DELIVERY";
+/// Type of its tasks, which nobody is shown.
+pub const TASK_TYPENAME: &str = "NotificationTask";
+/// Heavy jobs at once in this process: none of them is.
+pub const HEAVY_MAX: usize = 1;
+
+/// Code of a delivery by a way that isn't there any more.
+const NO_SUCH_CHANNEL: &str = "NO_SUCH_CHANNEL";
+/// Code of a delivery that the provider refused.
+const REFUSED: &str = "DELIVERY_REFUSED";
+
+/// What is to be delivered.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// The notification.
+    pub notification_id: Uuid,
+}
+
+/// The task of bringing a notification to somebody by a channel.
+///
+/// # Errors
+/// None that can happen: the input is plain.
+pub fn delivery(
+    row: &NotificationRow,
+    channel: &'static str,
+) -> Result<NewTask<'static>, serde_json::Error> {
+    Ok(NewTask {
+        kind: TASK_KIND,
+        typename: TASK_TYPENAME,
+        queue: QUEUE,
+        job_kind: channel,
+        ordering_key: row.user_id,
+        requested_by: None,
+        input: serde_json::to_value(Input { notification_id: row.id })?,
+        dedupe_key: Some(format!("{channel}:{}", row.id)),
+        changed: json!({}),
+        priority: Priority::Normal,
+    })
+}
+
+/// Does the queue's jobs.
+pub struct Courier {
+    /// The service's database.
+    pub pool: PgPool,
+    /// The ways there are.
+    pub channels: Vec<Arc<dyn Channel>>,
+}
+
+impl Courier {
+    async fn deliver(&self, job: &Job) -> Result<(), WorkError> {
+        let task = &job.claim.task;
+        let input = Input::deserialize(&task.input).map_err(WorkError::retry)?;
+        let channel = self.channels.iter().find(|channel| channel.name() == job.kind);
+        let Some(channel) = channel else {
+            return Err(WorkError::fail(NO_SUCH_CHANNEL, "There is no such way to people now."));
+        };
+        let row = notification::by_ids(&self.pool, &[input.notification_id]).await?.pop();
+        // Whoever deleted the account has no inbox and no address any more: nothing is left to do.
+        let Some(row) = row else { return Ok(()) };
+        let Some(to) = recipient::by_id(&self.pool, row.user_id).await? else { return Ok(()) };
+        let (title, body) = row.kind.text(Language::of(&to.locale), &row.words);
+        let message = Message { id: task.id, to, title, body };
+        match channel.send(&message).await {
+            Ok(()) => Ok(()),
+            Err(ChannelError::Refused(reason)) => Err(WorkError::fail(REFUSED, reason)),
+            Err(error) => Err(WorkError::retry(error)),
+        }
+    }
+}
+
+impl Work for Courier {
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+        _: &'a Progress,
+    ) -> BoxFuture<'a, Result<(), WorkError>> {
+        self.deliver(job).boxed()
+    }
+}

@@ -1,0 +1,126 @@
+//! The rows of the event table that end here: each event is told for real, and its effect is seen.
+
+use contract::event::kind;
+use contract::testing::{tell, tell_meeting, told};
+use platform::testing::eventually;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::stage::{DEADLINE, Stage};
+
+#[tokio::test]
+async fn who_opens_an_account_is_welcomed_and_reached_where_they_say() {
+    let stage = Stage::new().await;
+    let who = stage.person("ko").await;
+    let welcome = stage.told(who, "WELCOME").await;
+    assert_eq!(welcome["title"], "모임에 오신 것을 환영합니다");
+
+    let profile = json!({ "userId": who, "email": "new@example.com", "locale": "en", "name": "Ada",
+        "phone": "+821012345678" });
+    tell(&stage.kernel, kind::USER_UPDATED, who, who, profile).await;
+    eventually(DEADLINE, || async {
+        let known = notification::store::recipient::by_id(&stage.kernel.pool, who).await.unwrap();
+        known.is_some_and(|known| {
+            (known.email.as_str(), known.phone.as_deref())
+                == ("new@example.com", Some("+821012345678"))
+        })
+    })
+    .await;
+    assert_eq!(stage.told(who, "WELCOME").await["title"], "Welcome to Moim", "texts follow");
+
+    tell(&stage.kernel, kind::USER_DELETED, who, who, json!({ "userId": who })).await;
+    eventually(DEADLINE, || async { stage.inbox(who).await.is_empty() }).await;
+    let known = notification::store::recipient::by_id(&stage.kernel.pool, who).await.unwrap();
+    assert!(known.is_none());
+}
+
+#[tokio::test]
+async fn a_meetings_people_hear_of_its_steps() {
+    let stage = Stage::new().await;
+    let (host, guest) = (Uuid::now_v7(), Uuid::now_v7());
+    let people = [host, guest];
+    let meeting = stage.meeting(&people).await;
+    for (event, notice) in [
+        (kind::MEETING_STARTED, "MEETING_STARTED"),
+        (kind::MEETING_ENDED, "MEETING_ENDED"),
+        (kind::MEETING_CANCELLED, "MEETING_CANCELLED"),
+    ] {
+        tell_meeting(&stage.kernel, event, meeting, &people, json!({})).await;
+        let item = stage.told(guest, notice).await;
+        assert_eq!(item["meeting"]["id"], json!(meeting), "{notice}");
+    }
+    for (event, notice) in [
+        (kind::TRANSCRIPT_CREATED, "MINUTES_READY"),
+        (kind::TRANSCRIPT_VERIFIED, "MINUTES_VERIFIED"),
+        (kind::TRANSCRIPT_SHARED, "TRANSCRIPT_SHARED"),
+    ] {
+        let data = json!({ "meetingId": meeting });
+        tell(&stage.kernel, event, meeting, Uuid::now_v7(), data).await;
+        let title = stage.told(guest, notice).await["title"].clone();
+        assert!(title.as_str().unwrap().contains("Weekly"), "the title is known: {title}");
+    }
+    // Who leads it did the steps, and hears of what others and workers do.
+    let expected = ["MINUTES_READY", "MINUTES_VERIFIED", "TRANSCRIPT_SHARED"];
+    assert_eq!(stage.kinds(host).await, expected);
+}
+
+#[tokio::test]
+async fn who_comes_and_who_goes_hears_of_it() {
+    let stage = Stage::new().await;
+    let (host, guest) = (Uuid::now_v7(), Uuid::now_v7());
+    let meeting = stage.meeting(&[host]).await;
+    let about = json!({ "meetingId": meeting, "userId": guest, "meetingTitle": "Weekly" });
+    tell(&stage.kernel, kind::PARTICIPANT_ADDED, meeting, guest, about.clone()).await;
+    stage.told(guest, "MEETING_INVITATION").await;
+    tell(&stage.kernel, kind::PARTICIPANT_REMOVED, meeting, guest, about).await;
+    stage.told(guest, "REMOVED_FROM_MEETING").await;
+    // and of nothing more
+    tell_meeting(&stage.kernel, kind::MEETING_STARTED, meeting, &[host], json!({})).await;
+    let data = json!({ "meetingId": meeting });
+    tell(&stage.kernel, kind::TRANSCRIPT_CREATED, meeting, Uuid::now_v7(), data).await;
+    stage.told(host, "MINUTES_READY").await;
+    let kinds = stage.kinds(guest).await;
+    assert_eq!(kinds, ["MEETING_INVITATION", "REMOVED_FROM_MEETING"]);
+}
+
+#[tokio::test]
+async fn todos_and_tasks_are_told_to_those_they_concern() {
+    let stage = Stage::new().await;
+    let (host, guest) = (Uuid::now_v7(), Uuid::now_v7());
+    let meeting = stage.meeting(&[host, guest]).await;
+    let todo = Uuid::now_v7();
+    let about = |status: &str, actor: Uuid| {
+        json!({ "todoId": todo, "meetingId": meeting, "title": "Report", "status": status,
+            "assigneeId": guest, "actorId": actor })
+    };
+    tell(&stage.kernel, kind::TODO_CREATED, meeting, todo, about("OPEN", host)).await;
+    let item = stage.told(guest, "TODO_ASSIGNED").await;
+    assert_eq!(item["todo"]["id"], json!(todo));
+    assert!(item["title"].as_str().unwrap().contains("Report"));
+    tell(&stage.kernel, kind::TODO_STATUS_CHANGED, meeting, todo, about("CANCELLED", host)).await;
+    stage.told(guest, "TODO_STATUS_CHANGED").await;
+    tell(&stage.kernel, kind::TODO_COMPLETED, meeting, todo, about("DONE", guest)).await;
+    stage.told(host, "TODO_COMPLETED").await;
+
+    let task = Uuid::now_v7();
+    let ended = |status: &str, by: Value| {
+        json!({ "taskId": task, "status": status, "orderingKey": meeting, "requestedBy": by })
+    };
+    let done = ended("COMPLETED", json!(guest));
+    tell(&stage.kernel, kind::TASK_STATE_CHANGED, meeting, task, done).await;
+    let item = stage.told(guest, "TASK_COMPLETED").await;
+    assert_eq!(item["taskId"], json!(task));
+    let failed = ended("FAILED", Value::Null);
+    tell(&stage.kernel, kind::TASK_STATE_CHANGED, meeting, task, failed).await;
+    stage.told(host, "TASK_FAILED").await;
+
+    // Each notification was told to whom it is for
+    let events = told(&stage.kernel).await;
+    let to = |who: Uuid| {
+        let told = |(kind, data): &&(String, Value)| {
+            kind == contract::event::kind::NOTIFICATION_CREATED && data["userId"] == json!(who)
+        };
+        events.iter().filter(told).count()
+    };
+    assert_eq!((to(host), to(guest)), (2, 4));
+}

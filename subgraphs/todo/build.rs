@@ -1,0 +1,5 @@
+//! Makes the build see new migrations.
+
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations/todo");
+}

@@ -1,0 +1,149 @@
+//! What resolvers read, gathered: one statement per kind of key and request level.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use platform::task::{Task, Tasks};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::store::todo::{self, TodoRow};
+use crate::worker::TASK_TYPENAME;
+
+/// A todo by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TodoById(pub Uuid);
+/// The todos that a task found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TodosOfTask(pub Uuid);
+/// A page of a meeting's todos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TodosOfMeeting {
+    /// The meeting.
+    pub meeting: Uuid,
+    /// The todo before the page.
+    pub after: Option<Uuid>,
+    /// Most todos.
+    pub limit: i64,
+}
+/// A task by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskById(pub Uuid);
+/// A meeting's tasks, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TasksOfMeeting(pub Uuid);
+
+/// Where resolvers read from.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: PgPool,
+    tasks: Tasks,
+}
+
+/// The loader of one request.
+pub type Reads = DataLoader<Reader, HashMapCache>;
+
+type Failure = Arc<sqlx::Error>;
+
+impl Reader {
+    /// A reader over the service's own database.
+    #[must_use]
+    pub fn new(pool: PgPool, tasks: Tasks) -> Self {
+        Self { pool, tasks }
+    }
+
+    /// A loader that lives as long as one request.
+    #[must_use]
+    pub fn for_request(&self) -> Reads {
+        DataLoader::with_cache(self.clone(), tokio::spawn, HashMapCache::default())
+    }
+}
+
+impl Loader<TodoById> for Reader {
+    type Value = TodoRow;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[TodoById]) -> Result<HashMap<TodoById, TodoRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = todo::by_ids(&self.pool, &ids).await?;
+        Ok(rows.into_iter().map(|row| (TodoById(row.id), row)).collect())
+    }
+}
+
+impl Loader<TodosOfTask> for Reader {
+    type Value = Vec<TodoRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[TodosOfTask],
+    ) -> Result<HashMap<TodosOfTask, Vec<TodoRow>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let mut grouped: HashMap<TodosOfTask, Vec<TodoRow>> = HashMap::new();
+        for row in todo::of_tasks(&self.pool, &ids).await? {
+            if let Some(task) = row.task_id {
+                grouped.entry(TodosOfTask(task)).or_default().push(row);
+            }
+        }
+        Ok(grouped)
+    }
+}
+
+impl Loader<TodosOfMeeting> for Reader {
+    type Value = Vec<TodoRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[TodosOfMeeting],
+    ) -> Result<HashMap<TodosOfMeeting, Vec<TodoRow>>, Failure> {
+        // Almost always one kind of page for all meetings; others are asked for one by one.
+        let mut kinds: HashMap<(Option<Uuid>, i64), Vec<Uuid>> = HashMap::new();
+        for key in keys {
+            kinds.entry((key.after, key.limit)).or_default().push(key.meeting);
+        }
+        let mut pages: HashMap<TodosOfMeeting, Vec<TodoRow>> = HashMap::new();
+        for ((after, limit), meetings) in kinds {
+            let starts = vec![after.unwrap_or(Uuid::nil()); meetings.len()];
+            let limits = vec![limit; meetings.len()];
+            for row in todo::of_meetings(&self.pool, &meetings, &starts, &limits).await? {
+                if let Some(meeting) = row.meeting_id {
+                    let key = TodosOfMeeting { meeting, after, limit };
+                    pages.entry(key).or_default().push(row);
+                }
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<TaskById> for Reader {
+    type Value = Task;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let tasks = self.tasks.get(&ids).await?;
+        let ours = tasks.into_iter().filter(|(_, task)| task.typename == TASK_TYPENAME);
+        Ok(ours.map(|(id, task)| (TaskById(id), task)).collect())
+    }
+}
+
+impl Loader<TasksOfMeeting> for Reader {
+    type Value = Vec<Task>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[TasksOfMeeting],
+    ) -> Result<HashMap<TasksOfMeeting, Vec<Task>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let newest_first = |(meeting, mut tasks): (Uuid, Vec<Task>)| {
+            tasks.retain(|task| task.typename == TASK_TYPENAME);
+            tasks.reverse();
+            (TasksOfMeeting(meeting), tasks)
+        };
+        Ok(self.tasks.of(&ids).await?.into_iter().map(newest_first).collect())
+    }
+}

@@ -1,0 +1,33 @@
+//! The subgraph's GraphQL schema: thin resolvers.
+
+pub mod input;
+pub mod loader;
+pub mod mutation;
+pub mod object;
+pub mod query;
+pub mod task;
+
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+
+use platform::task::TaskInterface;
+
+use mutation::Mutation;
+use query::Query;
+
+/// The schema's type.
+pub type TodoSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema without what resolvers read from and write to.
+#[must_use]
+pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation, EmptySubscription)
+        .enable_federation()
+        // No field gives the interface here; the event plane does.
+        .register_output_type::<TaskInterface<task::TodoTask, task::TaskKind>>()
+}
+
+/// The subgraph's federation SDL.
+#[must_use]
+pub fn sdl() -> String {
+    builder().finish().sdl_with_options(SDLExportOptions::new().federation())
+}

@@ -1,0 +1,24 @@
+//! The kernel's tasks as this service looks for them. Only the kernel writes them.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// The meeting's unfinished tasks.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_of_meeting(
+    tx: &mut PgConnection,
+    meeting: Uuid,
+    typename: &str,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM tasks
+         WHERE ordering_key = $1 AND typename = $2 AND status IN ('PENDING', 'PROCESSING')
+         ORDER BY id",
+        meeting,
+        typename,
+    )
+    .fetch_all(tx)
+    .await
+}

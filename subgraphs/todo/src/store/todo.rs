@@ -1,0 +1,205 @@
+//! Todos.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::domain::{priority::Priority, status::Status};
+
+/// A todo as it stands.
+#[derive(Debug, Clone)]
+pub struct TodoRow {
+    /// The todo.
+    pub id: Uuid,
+    /// The meeting that it belongs to; none: somebody's own.
+    pub meeting_id: Option<Uuid>,
+    /// What is to be done.
+    pub title: String,
+    /// The same at length.
+    pub description: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Who is to do it.
+    pub assignee_id: Option<Uuid>,
+    /// Who made it; none: found in a text.
+    pub created_by: Option<Uuid>,
+    /// By when.
+    pub due_at: Option<DateTime<Utc>>,
+    /// How pressing it is.
+    pub priority: Priority,
+    /// The segments that it comes from.
+    pub evidence: Vec<Uuid>,
+    /// The task that found it.
+    pub task_id: Option<Uuid>,
+    /// Rises with every change.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Writes a new todo: version and times are the database's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(tx: &mut PgConnection, new: &TodoRow) -> Result<TodoRow, sqlx::Error> {
+    sqlx::query_as!(
+        TodoRow,
+        "INSERT INTO todo (id, meeting_id, title, description, status, assignee_id, created_by,
+                           due_at, priority, evidence, task_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         RETURNING *",
+        new.id,
+        new.meeting_id,
+        new.title,
+        new.description,
+        new.status.as_str(),
+        new.assignee_id,
+        new.created_by,
+        new.due_at,
+        new.priority.as_str(),
+        &new.evidence,
+        new.task_id,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Writes what can change of a todo, one version higher. Lock it first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(tx: &mut PgConnection, row: &TodoRow) -> Result<TodoRow, sqlx::Error> {
+    sqlx::query_as!(
+        TodoRow,
+        "UPDATE todo SET title = $2, description = $3, status = $4, assignee_id = $5, due_at = $6,
+                priority = $7, version = version + 1, updated_at = now()
+         WHERE id = $1 RETURNING *",
+        row.id,
+        row.title,
+        row.description,
+        row.status.as_str(),
+        row.assignee_id,
+        row.due_at,
+        row.priority.as_str(),
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Reads a todo and locks it until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Option<TodoRow>, sqlx::Error> {
+    sqlx::query_as!(TodoRow, "SELECT * FROM todo WHERE id = $1 FOR UPDATE", id)
+        .fetch_optional(tx)
+        .await
+}
+
+/// The todos with these ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<TodoRow>, sqlx::Error> {
+    sqlx::query_as!(TodoRow, "SELECT * FROM todo WHERE id = ANY($1)", ids).fetch_all(pool).await
+}
+
+/// The todos that these tasks found, each task's in the order of the text.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_tasks(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<TodoRow>, sqlx::Error> {
+    sqlx::query_as!(TodoRow, "SELECT * FROM todo WHERE task_id = ANY($1) ORDER BY id", tasks)
+        .fetch_all(pool)
+        .await
+}
+
+/// Pages of the todos of several meetings at once, oldest first: the three slices belong together by
+/// place; `after` of the nil id begins at the first one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_meetings(
+    pool: &PgPool,
+    meetings: &[Uuid],
+    after: &[Uuid],
+    limits: &[i64],
+) -> Result<Vec<TodoRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TodoRow,
+        r#"SELECT t.* FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+                WITH ORDINALITY AS page (meeting_id, after_id, size, place)
+           CROSS JOIN LATERAL (
+               SELECT * FROM todo
+               WHERE meeting_id = page.meeting_id AND id > page.after_id
+               ORDER BY id LIMIT page.size
+           ) t
+           ORDER BY page.place, t.id"#,
+        meetings,
+        after,
+        limits,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// A page of the todos that somebody is to do, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_assignee(
+    pool: &PgPool,
+    assignee: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<TodoRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TodoRow,
+        "SELECT * FROM todo
+         WHERE assignee_id = $1 AND ($2::uuid IS NULL OR id < $2)
+         ORDER BY id DESC LIMIT $3",
+        assignee,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How many todos of a meeting are done, and how many there are: open, in progress or done.
+///
+/// # Errors
+/// When the database fails.
+pub async fn progress(tx: &mut PgConnection, meeting: Uuid) -> Result<(i64, i64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE status = 'DONE') AS "done!",
+                  count(*) FILTER (WHERE status IN ('OPEN', 'IN_PROGRESS', 'DONE')) AS "total!"
+           FROM todo WHERE meeting_id = $1"#,
+        meeting,
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok((row.done, row.total))
+}
+
+/// Erases somebody: their own todos go, those of meetings stay without a name on them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM todo WHERE meeting_id IS NULL AND created_by = $1", user)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "UPDATE todo SET assignee_id = NULLIF(assignee_id, $1), created_by = NULLIF(created_by, $1),
+                version = version + 1, updated_at = now()
+         WHERE assignee_id = $1 OR created_by = $1",
+        user,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("DELETE FROM idempotency WHERE viewer_id = $1", user).execute(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! What can be done with a todo: making it, changing it, moving it on.
+
+use async_graphql::MaybeUndefined;
+use chrono::{DateTime, Utc};
+use platform::idempotency::{self, Claim};
+use platform::kernel::Kernel;
+use platform::membership::Membership;
+use platform::outbox::Outbox;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::domain::plan::{check_description, check_title};
+use crate::domain::priority::Priority;
+use crate::domain::refusal::Refusal;
+use crate::domain::status::Status;
+use crate::error::TodoError;
+use crate::events::{self, Happening, Told};
+use crate::store::todo::{self, TodoRow};
+
+/// What somebody who makes a todo gives.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What is to be done, as typed.
+    pub title: String,
+    /// The same at length.
+    pub description: Option<String>,
+    /// The meeting that it belongs to.
+    pub meeting_id: Option<String>,
+    /// Who is to do it.
+    pub assignee_id: Option<String>,
+    /// By when.
+    pub due_at: Option<DateTime<Utc>>,
+    /// How pressing it is.
+    pub priority: Option<Priority>,
+    /// Key for repeating the request safely.
+    pub idempotency_key: Option<String>,
+}
+
+/// What is to change of a todo; what is left out stays.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// New title.
+    pub title: Option<String>,
+    /// New description; an empty one is none.
+    pub description: Option<String>,
+    /// Who is to do it; null: nobody.
+    pub assignee_id: MaybeUndefined<String>,
+    /// By when; null: at any time.
+    pub due_at: MaybeUndefined<DateTime<Utc>>,
+    /// How pressing it is.
+    pub priority: Option<Priority>,
+}
+
+/// The todos. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Todos {
+    pool: PgPool,
+    outbox: Outbox,
+    membership: Membership,
+}
+
+impl Todos {
+    /// The todos in the kernel's database.
+    #[must_use]
+    pub fn new(kernel: &Kernel, membership: Membership) -> Self {
+        Self { pool: kernel.pool.clone(), outbox: kernel.outbox.clone(), membership }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Makes a todo.
+    ///
+    /// # Errors
+    /// [`TodoError`]; refusals name the field to mend.
+    pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<TodoRow, TodoError> {
+        let title = check_title(&plan.title)?;
+        let description = check_description(plan.description.as_deref())?;
+        let key = plan.idempotency_key.as_deref();
+        key.map_or(Ok(()), idempotency::check).map_err(TodoError::Key)?;
+        let meeting_id = match plan.meeting_id.as_deref() {
+            None => None,
+            Some(id) => Some(self.meeting(viewer, id).await?),
+        };
+        let assignee_id = match plan.assignee_id.as_deref() {
+            None => meeting_id.is_none().then_some(viewer),
+            Some(id) => Some(self.assignee(viewer, meeting_id, id).await?),
+        };
+        let now = Utc::now();
+        let new = TodoRow {
+            id: Uuid::now_v7(),
+            meeting_id,
+            title,
+            description,
+            status: Status::Open,
+            assignee_id,
+            created_by: Some(viewer),
+            due_at: plan.due_at,
+            priority: plan.priority.unwrap_or(Priority::Normal),
+            evidence: Vec::new(),
+            task_id: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut tx = self.pool.begin().await?;
+        self.outbox.order(&mut tx, events::ordering_key(&new)).await?;
+        if let Some(key) = key
+            && let Claim::Answered(answer) =
+                idempotency::claim(&mut tx, viewer, "createTodo", key, new.id).await?
+        {
+            return Ok(todo::lock(&mut tx, answer).await?.ok_or(Refusal::TodoNotFound)?);
+        }
+        let row = todo::insert(&mut tx, &new).await?;
+        self.tell(&mut tx, &row, Happening::Created, Some(viewer), None).await?;
+        self.commit(tx).await?;
+        Ok(row)
+    }
+
+    /// Changes a todo that isn't finished.
+    ///
+    /// # Errors
+    /// [`TodoError`]; `VERSION_CONFLICT` when somebody else was faster.
+    pub async fn update(
+        &self,
+        viewer: Uuid,
+        id: &str,
+        version: i32,
+        change: Change,
+    ) -> Result<TodoRow, TodoError> {
+        let seen = self.visible(viewer, id).await?;
+        // Asked before the transaction: another service may have to answer.
+        let assignee_id = match &change.assignee_id {
+            MaybeUndefined::Value(id) => {
+                MaybeUndefined::Value(self.assignee(viewer, seen.meeting_id, id).await?)
+            }
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+        };
+        let (mut tx, mut row) = self.lock(&seen, Some(version)).await?;
+        if row.status.is_final() {
+            return Err(Refusal::Finished.into());
+        }
+        if let Some(title) = &change.title {
+            row.title = check_title(title)?;
+        }
+        if let Some(description) = &change.description {
+            row.description = check_description(Some(description))?;
+        }
+        if let Some(priority) = change.priority {
+            row.priority = priority;
+        }
+        change.due_at.update_to(&mut row.due_at);
+        let before = row.assignee_id;
+        assignee_id.update_to(&mut row.assignee_id);
+        let row = todo::update(&mut tx, &row).await?;
+        let happening = Happening::Updated { assignee_changed: row.assignee_id != before };
+        self.tell(&mut tx, &row, happening, Some(viewer), before).await?;
+        self.commit(tx).await?;
+        Ok(row)
+    }
+
+    /// Moves a todo on; one that is there already is answered as it is.
+    ///
+    /// # Errors
+    /// [`TodoError`].
+    pub async fn set_status(
+        &self,
+        viewer: Uuid,
+        id: &str,
+        version: Option<i32>,
+        to: Status,
+    ) -> Result<TodoRow, TodoError> {
+        let seen = self.visible(viewer, id).await?;
+        let (mut tx, mut row) = self.lock(&seen, version).await?;
+        let from = row.status;
+        if !from.go(to)? {
+            return Ok(row);
+        }
+        row.status = to;
+        let row = todo::update(&mut tx, &row).await?;
+        self.tell(&mut tx, &row, Happening::StatusChanged { from }, Some(viewer), None).await?;
+        if to == Status::Done {
+            self.tell(&mut tx, &row, Happening::Completed, Some(viewer), None).await?;
+        }
+        self.commit(tx).await?;
+        Ok(row)
+    }
+
+    /// Writes todos that were found in a text, and tells of them. The caller's transaction holds the
+    /// meeting's ordering key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn propose(
+        &self,
+        tx: &mut PgConnection,
+        found: &[TodoRow],
+    ) -> Result<(), sqlx::Error> {
+        for new in found {
+            let row = todo::insert(tx, new).await?;
+            self.tell(tx, &row, Happening::Created, None, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a todo, in order with all else about its meeting, and live to those whose own it is
+    /// or was.
+    async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        row: &TodoRow,
+        happening: Happening,
+        actor_id: Option<Uuid>,
+        assignee_before: Option<Uuid>,
+    ) -> Result<(), sqlx::Error> {
+        let progress = match row.meeting_id {
+            Some(meeting) => Some(todo::progress(tx, meeting).await?),
+            None => None,
+        };
+        let told = Told { row, happening, actor_id, progress };
+        self.outbox.append(tx, told.event()).await?;
+        let mut owners: Vec<Uuid> =
+            row.assignee_id.into_iter().chain(assignee_before).collect();
+        // Always after the meeting's key, and in their order: nobody waits in a circle.
+        owners.sort_unstable();
+        owners.dedup();
+        for owner in owners {
+            self.outbox.append(tx, told.live(owner)).await?;
+        }
+        Ok(())
+    }
+
+    /// A todo that `viewer` may see: of a meeting that they take part in, or their own.
+    async fn visible(&self, viewer: Uuid, id: &str) -> Result<TodoRow, TodoError> {
+        let id = Uuid::parse_str(id).map_err(|_| Refusal::TodoNotFound)?;
+        let found = todo::by_ids(&self.pool, &[id]).await?.pop().ok_or(Refusal::TodoNotFound)?;
+        let visible = match found.meeting_id {
+            Some(meeting) => self.membership.contains(meeting, viewer).await?,
+            None => is_own(&found, viewer),
+        };
+        if visible { Ok(found) } else { Err(Refusal::TodoNotFound.into()) }
+    }
+
+    /// Locks a todo, and refuses an editor who saw an older version.
+    async fn lock(
+        &self,
+        seen: &TodoRow,
+        version: Option<i32>,
+    ) -> Result<(Transaction<'static, Postgres>, TodoRow), TodoError> {
+        let mut tx = self.pool.begin().await?;
+        self.outbox.order(&mut tx, events::ordering_key(seen)).await?;
+        let row = todo::lock(&mut tx, seen.id).await?.ok_or(Refusal::TodoNotFound)?;
+        if version.is_some_and(|version| version != row.version) {
+            return Err(Refusal::VersionConflict.into());
+        }
+        Ok((tx, row))
+    }
+
+    async fn meeting(&self, viewer: Uuid, id: &str) -> Result<Uuid, TodoError> {
+        let id = Uuid::parse_str(id).map_err(|_| Refusal::MeetingNotFound)?;
+        match self.membership.contains(id, viewer).await? {
+            true => Ok(id),
+            false => Err(Refusal::MeetingNotFound.into()),
+        }
+    }
+
+    async fn assignee(
+        &self,
+        viewer: Uuid,
+        meeting: Option<Uuid>,
+        id: &str,
+    ) -> Result<Uuid, TodoError> {
+        let id = Uuid::parse_str(id).map_err(|_| Refusal::InvalidAssignee)?;
+        let possible = match meeting {
+            Some(meeting) => self.membership.contains(meeting, id).await?,
+            None => id == viewer,
+        };
+        if possible { Ok(id) } else { Err(Refusal::InvalidAssignee.into()) }
+    }
+
+    async fn commit(&self, tx: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(())
+    }
+}
+
+/// Whether a todo of no meeting is somebody's.
+#[must_use]
+pub fn is_own(row: &TodoRow, viewer: Uuid) -> bool {
+    row.created_by == Some(viewer) || row.assignee_id == Some(viewer)
+}

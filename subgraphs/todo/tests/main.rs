@@ -1,0 +1,9 @@
+//! Tests of the todo service, on real servers.
+
+mod access;
+mod changing;
+mod extracting;
+mod listening;
+mod rule;
+mod sdl;
+mod stage;

@@ -1,0 +1,37 @@
+//! Whatever finds something in a text.
+
+use futures::future::BoxFuture;
+
+use crate::said::{Action, Analysis, Said, Schedule, Summary};
+
+/// Why an engine gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// It may go better later.
+    #[error("the engine gives no answer now")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It gave something that can't be used.
+    #[error("the engine's answer can't be used: {0}")]
+    Unusable(String),
+}
+
+/// The outcome of a question to an engine.
+pub type Found<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
+
+/// Finds something in what was said. Dropping a future abandons the question.
+pub trait Engine: Send + Sync + 'static {
+    /// What it is called in results, in lower case.
+    fn name(&self) -> &'static str;
+
+    /// What the meeting came to.
+    fn summarise<'a>(&'a self, said: &'a Said) -> Found<'a, Summary>;
+
+    /// Follow-up meetings and deadlines.
+    fn schedule<'a>(&'a self, said: &'a Said) -> Found<'a, Schedule>;
+
+    /// How the meeting went.
+    fn analyse<'a>(&'a self, said: &'a Said) -> Found<'a, Analysis>;
+
+    /// What somebody is to do.
+    fn actions<'a>(&'a self, said: &'a Said) -> Found<'a, Vec<Action>>;
+}
