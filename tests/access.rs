@@ -12,7 +12,17 @@ use crate::kit::{
 use serde_json::{Value, json};
 
 /// Mutations on a meeting, with what they want besides its id.
-const MUTATIONS: [(&str, &str, &str); 4] = [
+const MUTATIONS: [(&str, &str, &str); 10] = [
+    ("requestSummary", "RequestSummaryInput", "{}"),
+    ("requestSchedule", "RequestScheduleInput", "{}"),
+    ("requestAnalysis", "RequestAnalysisInput", "{}"),
+    ("createTodo", "CreateTodoInput", r#"{ "title": "Mine" }"#),
+    ("addParticipants", "AddParticipantsInput", r#"{ "participantIds": [] }"#),
+    (
+        "removeParticipant",
+        "RemoveParticipantInput",
+        r#"{ "userId": "01977f3a-0000-7000-8000-0000000000a1" }"#,
+    ),
     ("startMeeting", "StartMeetingInput", "{}"),
     ("endMeeting", "EndMeetingInput", "{}"),
     ("cancelMeeting", "CancelMeetingInput", "{}"),
@@ -171,4 +181,75 @@ async fn a_subgraph_refuses_requests_that_the_router_did_not_sign() {
     assert_eq!(direct.error_code(), Some("SUBGRAPH_UNTRUSTED_REQUEST"));
     let public = host.client.send(entities, representation).await;
     assert_eq!(public.error_code(), Some("GRAPHQL_VALIDATION_FAILED"), "{public:?}");
+}
+
+/// Given a guest who watches a meeting in every way there is, when the host removes the guest, then all the streams
+/// end and no path to the meeting is left; and who stays hears of it.
+#[tokio::test]
+async fn a_removed_participant_loses_every_stream_and_every_path() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let (host, guest) = (
+        story::register(&moim.client(), "host").await,
+        story::register(&moim.client(), "guest").await,
+    );
+    let meeting = story::started_meeting(&host.client, &[&guest.id]).await;
+    let recording = story::upload(&host.client, &meeting, "audio/wav", b"no audio".to_vec()).await;
+    story::end_meeting(&host.client, &meeting, &recording).await;
+    let task = story::transcription_task(&guest.client, &meeting).await;
+    let ai_task = eventually("a task that waits for the text", SOON, || async {
+        let query = "query ($id: ID!) { meeting(id: $id) { aiTasks { id status } } }";
+        let answer = guest.client.send(query, json!({ "id": meeting })).await.ok();
+        let waiting = answer.data("/meeting/aiTasks").as_array()?.first()?.clone();
+        (waiting["status"] == "PENDING").then(|| waiting["id"].clone())
+    })
+    .await;
+    let of_meeting = json!({ "meetingId": meeting });
+    let mut watching = Stream::open(&host.client, MEETING_UPDATED, of_meeting.clone(), None).await;
+    watching.next_data(SOON).await;
+    let mut streams = Vec::new();
+    for (query, variables) in [
+        (MEETING_UPDATED, of_meeting.clone()),
+        (TRANSCRIPT_SEGMENTS, of_meeting),
+        (TASK_UPDATED, json!({ "taskId": ai_task })),
+    ] {
+        streams.push((query, Stream::open(&guest.client, query, variables, None).await));
+    }
+    // The two that begin with a snapshot: they run.
+    streams[0].1.next_data(SOON).await;
+    streams[2].1.next_data(SOON).await;
+
+    let input = json!({ "meetingId": meeting, "userId": guest.id });
+    let query = "mutation ($input: RemoveParticipantInput!) { removeParticipant(input: $input) {
+        meeting { id } userErrors { code } } }";
+    host.client.send(query, json!({ "input": input })).await.ok();
+
+    for (query, mut stream) in streams {
+        let code = loop {
+            let event = stream.next(SOON).await.unwrap_or_else(|| panic!("no reason: {query}"));
+            let code = &event.data["errors"][0]["extensions"]["code"];
+            if code.is_string() {
+                break code.clone();
+            }
+        };
+        assert_eq!(code, "NOT_FOUND", "{query}");
+    }
+    for (query, variables, field) in [
+        (MEETING, json!({ "id": meeting }), "meeting"),
+        (
+            "query ($t: ID!) { transcriptTask(id: $t) { id } }",
+            json!({ "t": task }),
+            "transcriptTask",
+        ),
+        ("query ($t: ID!) { aiTask(id: $t) { id } }", json!({ "t": ai_task }), "aiTask"),
+    ] {
+        let answer = guest.client.send(query, variables).await.ok();
+        assert_eq!(answer.body["data"][field], Value::Null, "{query}");
+    }
+    loop {
+        let (_, event) = watching.next_data(SOON).await;
+        if event["data"]["meetingUpdated"]["type"] == "PARTICIPANT_REMOVED" {
+            break;
+        }
+    }
 }

@@ -9,6 +9,37 @@ use uuid::Uuid;
 
 /// Names of all events: CloudEvents types.
 pub mod kind {
+    /// All of them.
+    pub const ALL: [&str; 28] = [
+        USER_CREATED,
+        USER_UPDATED,
+        USER_DELETED,
+        MEETING_CREATED,
+        MEETING_UPDATED,
+        MEETING_STARTED,
+        MEETING_ENDED,
+        MEETING_CANCELLED,
+        MINUTES_READY,
+        PARTICIPANT_ADDED,
+        PARTICIPANT_REMOVED,
+        TRANSCRIPT_CREATED,
+        TRANSCRIPT_VERIFIED,
+        TRANSCRIPT_SHARED,
+        SECTION_CHANGED,
+        SEGMENT_EDITED,
+        SEGMENT_RECOGNISED,
+        TODO_CREATED,
+        TODO_UPDATED,
+        TODO_STATUS_CHANGED,
+        TODO_COMPLETED,
+        SUMMARY_CREATED,
+        SCHEDULE_PROPOSED,
+        ANALYSIS_CREATED,
+        NOTIFICATION_CREATED,
+        TASK_STATE_CHANGED,
+        TASK_PROGRESS,
+        ACCESS_REVOKED,
+    ];
     /// Somebody opened an account.
     pub const USER_CREATED: &str = "moim.user.created.v1";
     /// Somebody changed their profile.

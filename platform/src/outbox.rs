@@ -97,7 +97,11 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn order(&self, tx: &mut PgConnection, ordering_key: Uuid) -> Result<(), sqlx::Error> {
+    pub async fn order(
+        &self,
+        tx: &mut PgConnection,
+        ordering_key: Uuid,
+    ) -> Result<(), sqlx::Error> {
         lock(tx, ordering_key).await
     }
 

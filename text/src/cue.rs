@@ -346,16 +346,8 @@ const GOAL: &[&str] = &[
     "mission",
 ];
 const GOAL_KO: &[&str] = &["목표", "목적", "지향", "성공 기준"];
-const MEET: &[&str] = &[
-    "meet",
-    "meeting",
-    "follow-up",
-    "follow up",
-    "catch up",
-    "reconvene",
-    "sync",
-    "get together",
-];
+const MEET: &[&str] =
+    &["meet", "meeting", "follow-up", "follow up", "catch up", "reconvene", "sync", "get together"];
 const MEET_KO: &[&str] = &["회의", "미팅", "만나", "뵙겠", "모이"];
 const AGAIN: &[&str] = &[
     "next",
@@ -431,8 +423,7 @@ pub fn is_follow_up(sentence: &Sentence) -> bool {
 /// Whether the sentence says by when something is to be done.
 #[must_use]
 pub fn is_deadline(sentence: &Sentence) -> bool {
-    !sentence.is_question()
-        && (has(&words(&sentence.text), DUE) || has_ko(&sentence.text, DUE_KO))
+    !sentence.is_question() && (has(&words(&sentence.text), DUE) || has_ko(&sentence.text, DUE_KO))
 }
 
 /// Lower-case words with one space around each, so that " word " finds whole words.

@@ -77,9 +77,9 @@ fn korean_month_and_day(text: &str, said_on: NaiveDate) -> Option<NaiveDate> {
 }
 
 fn trailing_number(text: &str) -> Option<u32> {
-    let start = text.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| {
-        at + text[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = text
+        .rfind(|c: char| !c.is_ascii_digit())
+        .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
     text[start..].parse().ok()
 }
 
@@ -104,8 +104,7 @@ fn weekday(words: &[&str], text: &str, said_on: NaiveDate) -> Option<NaiveDate> 
         })
     };
     let (day, next) = english.or_else(korean)?;
-    let (today, wanted) =
-        (said_on.weekday().num_days_from_monday(), day.num_days_from_monday());
+    let (today, wanted) = (said_on.weekday().num_days_from_monday(), day.num_days_from_monday());
     let ahead = match next {
         true => 7 - today + wanted,
         false if wanted > today => wanted - today,

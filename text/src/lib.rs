@@ -17,4 +17,6 @@ pub mod sentence;
 
 pub use engine::{Engine, EngineError};
 pub use extractive::Extractive;
-pub use said::{Action, Analysis, Cited, Dated, DatedKind, Keyword, Piece, Said, Schedule, Summary};
+pub use said::{
+    Action, Analysis, Cited, Dated, DatedKind, Keyword, Piece, Said, Schedule, Summary,
+};

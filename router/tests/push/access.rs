@@ -67,6 +67,36 @@ async fn what_is_not_the_viewers_does_not_exist() {
 }
 
 #[tokio::test]
+async fn who_loses_his_access_loses_the_stream_at_once() {
+    let stand = Stand::new().await;
+    let side = stand.side(Config::default());
+    let script = Script::room();
+    let mut client = side.subscribe(request("roomUpdated", script.clone(), None)).await;
+    client.event().await;
+    let revoke = async |viewer: &str, id: &str| {
+        let subject = format!("app.live.r1.access.{viewer}.revoked");
+        stand.publish(&subject, id, "app.access.revoked.v1", &json!({})).await;
+    };
+    // Somebody else's loss, and one that isn't of this room: the stream goes on, without a word.
+    revoke("v2", "1").await;
+    revoke("v1", "2").await;
+    stand.room("r1").await;
+    assert_eq!(client.event().await.kind(), "ROOM_CHANGED");
+    // His own: no event of the room is needed to end it.
+    script.answer_from_now_on(json!({"data": {"room": null, "job": null}}));
+    revoke("v1", "3").await;
+    assert_eq!(client.failure().await, "NOT_FOUND");
+    // A guard that can't be asked then is a no as well.
+    let script = Script::room();
+    let mut client = side.subscribe(request("roomUpdated", script.clone(), None)).await;
+    client.event().await;
+    let error = json!({"message": "later", "extensions": {"code": "SUBREQUEST_TIMEOUT"}});
+    script.answer_from_now_on(json!({"data": null, "errors": [error]}));
+    revoke("v1", "4").await;
+    assert_eq!(client.failure().await, "SUBREQUEST_TIMEOUT");
+}
+
+#[tokio::test]
 async fn a_guard_that_fails_is_no_answer() {
     let stand = Stand::new().await;
     let side = stand.side(Config::default());

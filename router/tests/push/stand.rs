@@ -163,6 +163,11 @@ impl Script {
         Arc::new(Self { answer: Mutex::new(answer), during_guard: Some(Box::new(happens)) })
     }
 
+    /// Changes what the guard answers.
+    pub(crate) fn answer_from_now_on(&self, answer: Value) {
+        *self.answer.lock().expect("no panic") = answer;
+    }
+
     /// A guard that knows room r1.
     pub(crate) fn room() -> Arc<Self> {
         Self::answering(json!({"data": {"room": {"__typename": "Room", "id": "r1"}, "job": null}}))

@@ -54,11 +54,8 @@ impl Desk {
             let message = "the meeting's text isn't there yet";
             return Ok(Err(UserError::new("TRANSCRIPT_NOT_READY", message).on("meetingId")));
         };
-        let input = Input {
-            meeting_id,
-            transcript_id: text.transcript_id,
-            object_key: text.object_key,
-        };
+        let input =
+            Input { meeting_id, transcript_id: text.transcript_id, object_key: text.object_key };
         let new = new_task(kind, meeting_id, serde_json::to_value(input).internal()?);
         // Somebody waits for it: before what is done of every text.
         let new = NewTask { requested_by: Some(viewer), priority: Priority::High, ..new };

@@ -37,7 +37,10 @@ async fn a_schedule_is_made_when_somebody_asks() {
     assert!(items[0]["date"].as_str().is_some_and(|date| date.ends_with("-12-03")), "{items}");
     assert_eq!(items[1]["kind"], "FOLLOW_UP");
     assert_eq!(items[1]["segments"], json!([{ "id": ids[1] }]));
-    assert_eq!((&found["schedule"]["engine"], &found["schedule"]["version"]), (&json!("builtin"), &json!(1)));
+    assert_eq!(
+        (&found["schedule"]["engine"], &found["schedule"]["version"]),
+        (&json!("builtin"), &json!(1))
+    );
 
     // Asked again: another task, the same entity, one version higher
     let again = ask("requestSummary").await;
@@ -50,7 +53,9 @@ async fn a_schedule_is_made_when_somebody_asks() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|task| (task["kind"].as_str().unwrap(), task["result"]["__typename"].as_str().unwrap()))
+        .map(|task| {
+            (task["kind"].as_str().unwrap(), task["result"]["__typename"].as_str().unwrap())
+        })
         .collect();
     let mut kinds = results.clone();
     kinds.sort_unstable();

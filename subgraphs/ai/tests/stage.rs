@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ai::{Config, NAME, Service, migrator};
 use contract::event::kind;
 use contract::testing::{Meetings, tell, tell_meeting};
 use platform::kernel::Kernel;
@@ -10,7 +11,6 @@ use platform::task::{Task, TaskStatus, Tasks};
 pub(crate) use platform::testing::viewer;
 use platform::testing::{Caller, DEADLINE_MS, Scope, belongs, eventually};
 use serde_json::{Value, json};
-use ai::{Config, NAME, Service, migrator};
 use uuid::Uuid;
 
 pub(crate) const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS);

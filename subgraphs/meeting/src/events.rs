@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use contract::event::{self, kind};
 use futures::{FutureExt as _, future::BoxFuture};
 use platform::{
     event::{Class, Event, NewEvent, rfc3339},
     inbox::{HandleError, Handler},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     NAME,
-    domain::{plan::DEFAULT_LANGUAGE, status::Status, template},
+    domain::{plan::DEFAULT_LANGUAGE, role::Role, status::Status, template},
     meeting::Meetings,
     store::{self, meeting::MeetingRecord, recording::RecordingRecord},
 };
@@ -24,7 +24,7 @@ use crate::{
 pub const CONSUMER: &str = "meeting-events";
 
 /// The event that says that a meeting's minutes are there.
-pub const TRANSCRIPT_CREATED: &str = "moim.transcript.created.v1";
+pub const TRANSCRIPT_CREATED: &str = kind::TRANSCRIPT_CREATED;
 
 /// What happened to a meeting.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +57,12 @@ pub enum Happening<'a> {
 impl Happening<'_> {
     fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Created => ("moim.meeting.created.v1", "created"),
-            Self::Updated { .. } => ("moim.meeting.updated.v1", "updated"),
-            Self::Started => ("moim.meeting.started.v1", "started"),
-            Self::Ended { .. } => ("moim.meeting.ended.v1", "ended"),
-            Self::Cancelled => ("moim.meeting.cancelled.v1", "cancelled"),
-            Self::MinutesReady { .. } => ("moim.meeting.minutesReady.v1", "minutesReady"),
+            Self::Created => (kind::MEETING_CREATED, "created"),
+            Self::Updated { .. } => (kind::MEETING_UPDATED, "updated"),
+            Self::Started => (kind::MEETING_STARTED, "started"),
+            Self::Ended { .. } => (kind::MEETING_ENDED, "ended"),
+            Self::Cancelled => (kind::MEETING_CANCELLED, "cancelled"),
+            Self::MinutesReady { .. } => (kind::MINUTES_READY, "minutesReady"),
         }
     }
 
@@ -148,16 +148,55 @@ pub fn about(
     }
 }
 
-/// What this service reads of a transcript's creation.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TranscriptCreated {
-    meeting_id: Uuid,
-    #[serde(default)]
-    transcript_id: Option<Uuid>,
+/// Somebody who comes to a meeting, or goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Coming {
+    /// Who it is.
+    pub user_id: Uuid,
+    /// What they are there, or were.
+    pub role: Role,
+    /// Who did it; nobody when the account was deleted.
+    pub actor_id: Option<Uuid>,
 }
 
-/// Moves meetings on when their minutes are there.
+/// The event that tells that somebody comes to a meeting, or goes. `people` take part since.
+#[must_use]
+pub fn participation(
+    meeting: &MeetingRecord,
+    coming: Coming,
+    comes: bool,
+    people: &[Uuid],
+    invalidates: Vec<String>,
+) -> NewEvent {
+    let (kind, verb) = match comes {
+        true => (kind::PARTICIPANT_ADDED, "added"),
+        false => (kind::PARTICIPANT_REMOVED, "removed"),
+    };
+    NewEvent {
+        kind,
+        source: NAME,
+        ordering_key: meeting.id,
+        entity: "participant",
+        entity_id: coming.user_id,
+        verb,
+        class: Class::Event,
+        data: json!({
+            "meetingId": meeting.id,
+            "meetingTitle": meeting.title,
+            "hostId": meeting.host_id,
+            "userId": coming.user_id,
+            "role": coming.role.as_str(),
+            "actorId": coming.actor_id,
+            "participantIds": people,
+            "version": meeting.version,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting.id } }),
+        invalidates,
+    }
+}
+
+/// Moves meetings on as what comes after them does.
 pub struct MeetingEvents(Meetings);
 
 impl MeetingEvents {
@@ -169,7 +208,7 @@ impl MeetingEvents {
 
     async fn minutes_ready(
         &self,
-        created: &TranscriptCreated,
+        created: &event::TranscriptCreated,
         tx: &mut PgConnection,
     ) -> Result<(), sqlx::Error> {
         let Some(mut meeting) = store::meeting::lock(tx, created.meeting_id).await? else {
@@ -180,15 +219,76 @@ impl MeetingEvents {
             return Ok(());
         }
         meeting.status = Status::MinutesReady;
-        let happening = Happening::MinutesReady { transcript_id: created.transcript_id };
+        let happening = Happening::MinutesReady { transcript_id: Some(created.transcript_id) };
         self.0.write(tx, &meeting, happening).await?;
+        Ok(())
+    }
+
+    /// Notes what came after a meeting, and tells it if that is news.
+    async fn follow(
+        &self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        change: &'static str,
+        apply: impl FnOnce(&mut MeetingRecord),
+    ) -> Result<(), sqlx::Error> {
+        let Some(before) = store::meeting::lock(tx, id).await? else { return Ok(()) };
+        let mut after = before.clone();
+        apply(&mut after);
+        if after == before {
+            return Ok(());
+        }
+        store::meeting::follow_up(tx, &after).await?;
+        self.0.tell(tx, &after, Happening::Updated { change, recording_id: None }).await
+    }
+
+    async fn hear(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        match event.kind.as_str() {
+            kind::TRANSCRIPT_CREATED => self.minutes_ready(&event.decode()?, tx).await?,
+            kind::TRANSCRIPT_VERIFIED => {
+                let told: event::TranscriptStep = event.decode()?;
+                let at = Some(told.occurred_at);
+                let note = |meeting: &mut MeetingRecord| meeting.minutes_verified_at = at;
+                self.follow(tx, told.meeting_id, "MINUTES_VERIFIED", note).await?;
+            }
+            kind::TRANSCRIPT_SHARED => {
+                let told: event::TranscriptStep = event.decode()?;
+                let at = Some(told.occurred_at);
+                let note = |meeting: &mut MeetingRecord| meeting.minutes_shared_at = at;
+                self.follow(tx, told.meeting_id, "MINUTES_SHARED", note).await?;
+            }
+            kind::TODO_CREATED | kind::TODO_STATUS_CHANGED | kind::TODO_COMPLETED => {
+                let told: event::Todo = event.decode()?;
+                let (Some(id), Some(progress)) = (told.meeting_id, told.meeting_progress) else {
+                    return Ok(());
+                };
+                let note = |meeting: &mut MeetingRecord| {
+                    (meeting.todo_done, meeting.todo_total) = (progress.done, progress.total);
+                };
+                self.follow(tx, id, "TODO_PROGRESS", note).await?;
+            }
+            kind::USER_DELETED => {
+                let told: event::UserDeleted = event.decode()?;
+                self.0.forget(tx, told.user_id).await?;
+            }
+            _ => {}
+        }
         Ok(())
     }
 }
 
 impl Handler for MeetingEvents {
     fn wants(&self, kind: &str) -> bool {
-        kind == TRANSCRIPT_CREATED
+        matches!(
+            kind,
+            kind::TRANSCRIPT_CREATED
+                | kind::TRANSCRIPT_VERIFIED
+                | kind::TRANSCRIPT_SHARED
+                | kind::TODO_CREATED
+                | kind::TODO_STATUS_CHANGED
+                | kind::TODO_COMPLETED
+                | kind::USER_DELETED
+        )
     }
 
     fn handle<'a>(
@@ -196,13 +296,6 @@ impl Handler for MeetingEvents {
         event: &'a Event,
         tx: &'a mut PgConnection,
     ) -> BoxFuture<'a, Result<(), HandleError>> {
-        async move {
-            if event.kind == TRANSCRIPT_CREATED {
-                let created: TranscriptCreated = event.decode()?;
-                self.minutes_ready(&created, tx).await?;
-            }
-            Ok(())
-        }
-        .boxed()
+        self.hear(event, tx).boxed()
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`domain`] | rules of meetings, recordings and templates, pure |
 //! | [`store`] | SQL |
-//! | [`meeting`], [`recording`] | the use cases: plan, start, end, call off; ask for an upload |
+//! | [`meeting`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; who comes and goes; ask for an upload |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
@@ -14,6 +14,7 @@ pub mod domain;
 pub mod error;
 pub mod events;
 pub mod meeting;
+pub mod participation;
 pub mod recording;
 pub mod schema;
 pub mod store;

@@ -257,7 +257,7 @@ impl Meetings {
         Ok((meeting, role))
     }
 
-    async fn lock_as_host(
+    pub(crate) async fn lock_as_host(
         &self,
         tx: &mut PgConnection,
         viewer: Uuid,
@@ -319,12 +319,12 @@ impl Meetings {
         Ok(meeting)
     }
 
-    fn cache_keys(&self, meeting_id: Uuid) -> Vec<String> {
+    pub(crate) fn cache_keys(&self, meeting_id: Uuid) -> Vec<String> {
         vec![self.meetings.key(meeting_id), self.participants.key(meeting_id)]
     }
 
     /// Are all of them users of this system?
-    async fn check_users(&self, ids: &[Uuid]) -> Result<(), MeetingError> {
+    pub(crate) async fn check_users(&self, ids: &[Uuid]) -> Result<(), MeetingError> {
         if ids.is_empty() {
             return Ok(());
         }

@@ -92,7 +92,7 @@ async fn tell_transcript(case: &Case, meeting_id: Uuid, shutdown: &Shutdown) {
         entity_id: transcript_id,
         verb: "created",
         class: Class::Event,
-        data: json!({ "meetingId": meeting_id, "transcriptId": transcript_id }),
+        data: json!({ "meetingId": meeting_id, "transcriptId": transcript_id, "objectKey": "transcripts/x.json" }),
         changed: json!({}),
         invalidates: Vec::new(),
     };

@@ -75,7 +75,7 @@ async fn the_minutes_move_an_ended_meeting_on_and_no_other() {
     case.step("endMeeting", &ended).await;
 
     for id in [&planned, &ended, &ended, &Uuid::now_v7().to_string()] {
-        hear(&case, json!({ "meetingId": id, "transcriptId": Uuid::now_v7() })).await;
+        hear(&case, json!({ "meetingId": id, "transcriptId": Uuid::now_v7(), "objectKey": "transcripts/x.json" })).await;
     }
 
     assert_eq!(case.status(&planned).await, "SCHEDULED");

@@ -4,6 +4,7 @@ mod access;
 mod event;
 mod harness;
 mod life;
+mod participation;
 mod plan;
 mod recording;
 mod rule;

@@ -159,9 +159,8 @@ async fn circle(
 /// Tells that somebody has a notification.
 #[must_use]
 pub fn created(row: &NotificationRow) -> NewEvent {
-    let reference = |typename: &str, id: Uuid| -> Value {
-        json!({ "__typename": typename, "id": id })
-    };
+    let reference =
+        |typename: &str, id: Uuid| -> Value { json!({ "__typename": typename, "id": id }) };
     NewEvent {
         kind: kind::NOTIFICATION_CREATED,
         source: NAME,

@@ -91,11 +91,7 @@ impl Courier {
 }
 
 impl Work for Courier {
-    fn run<'a>(
-        &'a self,
-        job: &'a Job,
-        _: &'a Progress,
-    ) -> BoxFuture<'a, Result<(), WorkError>> {
+    fn run<'a>(&'a self, job: &'a Job, _: &'a Progress) -> BoxFuture<'a, Result<(), WorkError>> {
         self.deliver(job).boxed()
     }
 }

@@ -45,7 +45,9 @@ async fn an_inbox_is_read_and_marked() {
     let fields = "notifications(first: 3) { nodes { kind } pageInfo { hasNextPage endCursor } }";
     let page = stage.caller.entity(&viewer(guest), "User", guest, fields).await;
     let end = page["notifications"]["pageInfo"]["endCursor"].as_str().unwrap();
-    let fields = format!("notifications(after: \"{end}\") {{ nodes {{ kind }} pageInfo {{ hasNextPage }} }}");
+    let fields = format!(
+        "notifications(after: \"{end}\") {{ nodes {{ kind }} pageInfo {{ hasNextPage }} }}"
+    );
     let last = stage.caller.entity(&viewer(guest), "User", guest, &fields).await;
     let rest = json!({ "nodes": [{ "kind": "WELCOME" }], "pageInfo": { "hasNextPage": false } });
     assert_eq!(last["notifications"], rest);

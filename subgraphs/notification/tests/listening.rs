@@ -103,9 +103,7 @@ async fn todos_and_tasks_are_told_to_those_they_concern() {
     stage.told(host, "TODO_COMPLETED").await;
 
     let task = Uuid::now_v7();
-    let ended = |status: &str, by: Value| {
-        json!({ "taskId": task, "status": status, "orderingKey": meeting, "requestedBy": by })
-    };
+    let ended = |status: &str, by: Value| json!({ "taskId": task, "status": status, "orderingKey": meeting, "requestedBy": by });
     let done = ended("COMPLETED", json!(guest));
     tell(&stage.kernel, kind::TASK_STATE_CHANGED, meeting, task, done).await;
     let item = stage.told(guest, "TASK_COMPLETED").await;

@@ -74,10 +74,8 @@ impl Service {
         let membership = contract::takes_part::view(&kernel);
         let todos = Todos::new(&kernel, membership.clone());
         let reader = Reader::new(kernel.pool.clone(), tasks.clone());
-        let schema = schema::builder()
-            .data(todos.clone())
-            .data(Requests::new(tasks.clone()))
-            .finish();
+        let schema =
+            schema::builder().data(todos.clone()).data(Requests::new(tasks.clone())).finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
             request.data(reader.for_request()).data(membership.for_request())
         });

@@ -223,8 +223,7 @@ impl Todos {
         };
         let told = Told { row, happening, actor_id, progress };
         self.outbox.append(tx, told.event()).await?;
-        let mut owners: Vec<Uuid> =
-            row.assignee_id.into_iter().chain(assignee_before).collect();
+        let mut owners: Vec<Uuid> = row.assignee_id.into_iter().chain(assignee_before).collect();
         // Always after the meeting's key, and in their order: nobody waits in a circle.
         owners.sort_unstable();
         owners.dedup();

@@ -57,10 +57,12 @@ async fn of_two_who_change_at_once_the_second_is_told() {
     stage.meetings.joins(meeting, guest);
     let made = stage.create(host, json!({ "title": "Report", "meetingId": meeting })).await;
     assert_eq!(made["assignee"], Value::Null, "a meeting's todo is for nobody in particular");
-    let change = |title: &str, assignee: Value| json!({
-        "todoId": made["id"], "version": 1, "title": title, "assigneeId": assignee,
-        "dueAt": "2026-12-01T00:00:00Z",
-    });
+    let change = |title: &str, assignee: Value| {
+        json!({
+            "todoId": made["id"], "version": 1, "title": title, "assigneeId": assignee,
+            "dueAt": "2026-12-01T00:00:00Z",
+        })
+    };
     let first = stage.mutate(host, "updateTodo", change("Report to Ada", json!(guest))).await;
     assert_eq!(first["todo"]["assignee"]["id"], json!(guest), "{first}");
     let second = stage.mutate(guest, "updateTodo", change("Report to Bob", json!(host))).await;

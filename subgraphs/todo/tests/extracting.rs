@@ -13,10 +13,12 @@ async fn spoken(stage: &Stage, meeting: Uuid, sentences: &[&str]) -> (String, Ve
     let ids: Vec<Uuid> = sentences.iter().map(|_| Uuid::now_v7()).collect();
     let segments: Vec<Value> = (0..)
         .zip(sentences.iter().zip(&ids))
-        .map(|(place, (text, id))| json!({
-            "id": id, "ordinal": place, "speaker": null, "startMs": place * 1_000,
-            "endMs": place * 1_000 + 900, "text": text, "confidence": 0.9,
-        }))
+        .map(|(place, (text, id))| {
+            json!({
+                "id": id, "ordinal": place, "speaker": null, "startMs": place * 1_000,
+                "endMs": place * 1_000 + 900, "text": text, "confidence": 0.9,
+            })
+        })
         .collect();
     let object = json!({
         "version": 1, "transcriptId": Uuid::now_v7(), "meetingId": meeting,
@@ -37,7 +39,8 @@ async fn an_extraction_waits_for_the_text_and_proposes_with_evidence() {
     tell_meeting(&stage.kernel, kind::MEETING_ENDED, meeting, &[host], ended).await;
     stage.task_is(meeting, TaskStatus::Pending).await;
 
-    let said = ["안녕하세요.", "민지님이 내일까지 보고서를 작성해 주세요.", "We will send the slides."];
+    let said =
+        ["안녕하세요.", "민지님이 내일까지 보고서를 작성해 주세요.", "We will send the slides."];
     let (key, ids) = spoken(&stage, meeting, &said).await;
     let text = json!({ "meetingId": meeting, "transcriptId": Uuid::now_v7(), "objectKey": key });
     tell(&stage.kernel, kind::TRANSCRIPT_CREATED, meeting, Uuid::now_v7(), text).await;

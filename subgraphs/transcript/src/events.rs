@@ -246,7 +246,10 @@ pub fn transcript_created(told: Created<'_>) -> NewEvent {
             "objectKey": told.object_key,
             "occurredAt": rfc3339(Utc::now()),
         }),
-        changed: json!({ "meeting": meeting_reference(told.meeting_id) }),
+        changed: json!({
+            "meeting": meeting_reference(told.meeting_id),
+            "minutes": { "__typename": "Minutes", "id": told.minutes_id },
+        }),
         invalidates: told.invalidates,
     }
 }

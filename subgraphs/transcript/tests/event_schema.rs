@@ -5,26 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
+use contract::event::kind::ALL;
 use jsonschema::{Registry, Validator};
 use platform::event::NewEvent;
 use serde_json::Value;
 use transcript::events::{Created, Recognised, segment_recognised, transcript_created};
 use uuid::Uuid;
-
-/// Every event type that is told on the bus.
-const TYPES: &[&str] = &[
-    "moim.user.created.v1",
-    "moim.meeting.created.v1",
-    "moim.meeting.started.v1",
-    "moim.meeting.ended.v1",
-    "moim.meeting.cancelled.v1",
-    "moim.meeting.updated.v1",
-    "moim.meeting.minutesReady.v1",
-    "moim.transcript.created.v1",
-    "moim.task.stateChanged.v1",
-    "moim.task.progress.v1",
-    "moim.segment.recognised.v1",
-];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/events")
@@ -69,7 +55,7 @@ pub(crate) fn assert_fits(kind: &str, event: &Value) {
 
 #[test]
 fn every_type_has_a_schema_and_an_example_that_fits() {
-    for kind in TYPES {
+    for kind in &ALL {
         let example = example(kind);
         assert_eq!(example["type"], *kind);
         assert_fits(kind, &example);
@@ -83,7 +69,7 @@ fn there_is_nothing_but_the_types() {
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter_map(|name| name.strip_suffix(end).map(str::to_owned)).collect()
     };
-    let types: BTreeSet<String> = TYPES.iter().map(|kind| (*kind).to_owned()).collect();
+    let types: BTreeSet<String> = ALL.iter().map(|kind| (*kind).to_owned()).collect();
     let mut schemas = files(folder(), ".schema.json");
     assert!(schemas.remove("envelope"));
     assert_eq!(schemas, types);
@@ -92,7 +78,7 @@ fn there_is_nothing_but_the_types() {
 
 #[test]
 fn a_schema_refuses_what_does_not_fit() {
-    for kind in TYPES {
+    for kind in &ALL {
         with_validator(kind, |validator| {
             let mut other = example(kind);
             other["type"] = "moim.other.happened.v1".into();

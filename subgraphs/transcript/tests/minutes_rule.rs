@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use text::cue::{is_action, is_blocker, is_decision, is_done, is_plan};
-use transcript::domain::minutes::{MAX_LINES, Section, TemplateSection, clock, fill};
 use text::sentence::{Sentence, Utterance, sentences, whole_text};
+use transcript::domain::minutes::{MAX_LINES, Section, TemplateSection, clock, fill};
 
 fn sentence(text: &str) -> Sentence {
     Sentence { start_ms: 0, end_ms: 1_000, text: text.to_owned(), first: 0, last: 0 }

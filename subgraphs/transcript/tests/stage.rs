@@ -214,7 +214,9 @@ impl Stage {
 
     /// Asks the subgraph as the router does: signed, over its transport.
     pub(crate) async fn ask(&self, identity: &Identity, query: &str, variables: Value) -> Value {
-        Caller::new(self.service.endpoint(), &self.kernel.keys).answer(identity, query, variables).await
+        Caller::new(self.service.endpoint(), &self.kernel.keys)
+            .answer(identity, query, variables)
+            .await
     }
 
     /// The data of an answer without errors.

@@ -137,9 +137,14 @@ async fn the_same_end_told_twice_is_one_task() {
 async fn a_meeting_without_a_recording_has_no_task() {
     let stage = Stage::new([]).await;
     let (meeting, host) = (Uuid::now_v7(), Uuid::now_v7());
-    let none = json!({ "recordingId": null, "audioFileUrl": null, "participantIds": [host] });
+    let people = json!({ "hostId": host, "participantIds": [host] });
+    stage.tell("moim.meeting.created.v1", meeting, people).await;
+    let none = json!({ "recordingId": null, "audioFileUrl": null });
     stage.tell("moim.meeting.ended.v1", meeting, none).await;
-    heard(&stage, meeting, host).await;
+    // Events of one meeting are heard in their order.
+    let late = Uuid::now_v7();
+    stage.tell("moim.participant.added.v1", meeting, json!({ "userId": late })).await;
+    heard(&stage, meeting, late).await;
     let now = stage.entity(&viewer(host), "Meeting", meeting, MEETING).await;
     assert_eq!(now, json!({ "transcript": null, "minutes": null, "transcriptTasks": [] }));
 }

@@ -54,9 +54,9 @@ pub struct Session {
 /// The accounts; cheap to clone.
 #[derive(Clone)]
 pub struct Accounts {
-    kernel: Kernel,
+    pub(crate) kernel: Kernel,
     profiles: Kind<UserRecord>,
-    passwords: Passwords,
+    pub(crate) passwords: Passwords,
     signer: Signer,
     config: Arc<Config>,
     attempts: Attempts,

@@ -1,30 +1,65 @@
 //! What the user service tells the others.
 
+use chrono::Utc;
+use contract::event::kind;
 use platform::event::{Class, NewEvent, rfc3339};
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{NAME, store::user::UserRecord};
 
 /// Somebody opened an account.
 #[must_use]
 pub fn user_created(user: &UserRecord, cache_key: String) -> NewEvent {
+    let mut data = profile(user);
+    data["occurredAt"] = json!(rfc3339(user.created_at));
+    about(user.id, kind::USER_CREATED, "created", data, cache_key)
+}
+
+/// Somebody changed their profile.
+#[must_use]
+pub fn user_updated(user: &UserRecord, cache_key: String) -> NewEvent {
+    let mut data = profile(user);
+    data["version"] = json!(user.version);
+    data["occurredAt"] = json!(rfc3339(Utc::now()));
+    about(user.id, kind::USER_UPDATED, "updated", data, cache_key)
+}
+
+/// Somebody deleted their account. It carries no personal data: it is what stays of them longest.
+#[must_use]
+pub fn user_deleted(id: Uuid, cache_key: String) -> NewEvent {
+    let data = json!({ "userId": id, "occurredAt": rfc3339(Utc::now()) });
+    about(id, kind::USER_DELETED, "deleted", data, cache_key)
+}
+
+fn profile(user: &UserRecord) -> Value {
+    json!({
+        "userId": user.id,
+        "email": user.email,
+        "name": user.name,
+        "locale": user.locale,
+        "timeZone": user.time_zone,
+        "phone": user.phone,
+    })
+}
+
+fn about(
+    id: Uuid,
+    kind: &'static str,
+    verb: &'static str,
+    data: Value,
+    cache_key: String,
+) -> NewEvent {
     NewEvent {
-        kind: "moim.user.created.v1",
+        kind,
         source: NAME,
-        ordering_key: user.id,
+        ordering_key: id,
         entity: "user",
-        entity_id: user.id,
-        verb: "created",
+        entity_id: id,
+        verb,
         class: Class::Event,
-        data: json!({
-            "userId": user.id,
-            "email": user.email,
-            "name": user.name,
-            "locale": user.locale,
-            "timeZone": user.time_zone,
-            "occurredAt": rfc3339(user.created_at),
-        }),
-        changed: json!({ "user": { "__typename": "User", "id": user.id } }),
+        data,
+        changed: json!({ "user": { "__typename": "User", "id": id } }),
         invalidates: vec![cache_key],
     }
 }

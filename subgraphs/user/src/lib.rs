@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`domain`] | rules of accounts and sessions, pure |
 //! | [`store`] | SQL |
-//! | [`account`] | the use cases: register, log in, refresh, log out |
+//! | [`account`], [`profile`] | the use cases: register, log in, refresh, log out; change, delete |
 //! | [`throttle`] | slows down who guesses passwords |
 //! | [`password`], [`token`] | hashing; signing keys, access and refresh tokens |
 //! | [`schema`] | GraphQL |
@@ -16,6 +16,7 @@ pub mod domain;
 pub mod error;
 pub mod events;
 pub mod password;
+pub mod profile;
 pub mod schema;
 pub mod store;
 pub mod throttle;

@@ -40,6 +40,12 @@ pub enum Refusal {
     /// Not an account.
     #[error("a participant is not a user of this system")]
     UnknownParticipant,
+    /// Doesn't take part.
+    #[error("this person doesn't take part in the meeting")]
+    NotParticipant,
+    /// A meeting needs somebody who leads it.
+    #[error("the host can't be removed from the meeting")]
+    HostStays,
     /// More than a meeting holds.
     #[error("a meeting may have at most {} participants", plan::MAX_PARTICIPANTS)]
     TooManyParticipants,
@@ -84,6 +90,8 @@ impl Refusal {
             Self::InvalidAgenda => "INVALID_AGENDA",
             Self::InvalidLanguage => "INVALID_LANGUAGE",
             Self::UnknownParticipant => "UNKNOWN_PARTICIPANT",
+            Self::NotParticipant => "NOT_PARTICIPANT",
+            Self::HostStays => "HOST_STAYS",
             Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
             Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
@@ -108,6 +116,7 @@ impl Refusal {
             Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {
                 Some("recordingId")
             }
+            Self::NotParticipant | Self::HostStays => Some("userId"),
             Self::InvalidTitle => Some("title"),
             Self::InvalidAgenda => Some("agenda"),
             Self::InvalidLanguage => Some("language"),

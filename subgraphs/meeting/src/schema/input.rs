@@ -53,6 +53,24 @@ pub struct EndMeetingInput {
     pub recording_id: Option<ID>,
 }
 
+/// Who is to take part in a meeting.
+#[derive(InputObject)]
+pub struct AddParticipantsInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// Who; who takes part already stays. At most 200 take part in a meeting.
+    pub participant_ids: Vec<ID>,
+}
+
+/// Who is to take part no more.
+#[derive(InputObject)]
+pub struct RemoveParticipantInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// Who.
+    pub user_id: ID,
+}
+
 /// Which meeting to call off.
 #[derive(InputObject)]
 pub struct CancelMeetingInput {

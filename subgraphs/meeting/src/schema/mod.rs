@@ -10,12 +10,14 @@ mod query;
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 
 pub use input::{
-    CancelMeetingInput, CreateMeetingInput, EndMeetingInput, RequestRecordingUploadInput,
-    StartMeetingInput, UpdateMeetingInput,
+    AddParticipantsInput, CancelMeetingInput, CreateMeetingInput, EndMeetingInput,
+    RemoveParticipantInput, RequestRecordingUploadInput, StartMeetingInput, UpdateMeetingInput,
 };
 pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader};
 pub use mutation::Mutation;
-pub use object::{Meeting, MeetingTemplate, Participant, Recording, TemplateSection, User};
+pub use object::{
+    Meeting, MeetingTemplate, Participant, Recording, TemplateSection, TodoProgress, User,
+};
 pub use payload::{MeetingPayload, RecordingUpload, RequestRecordingUploadPayload, UploadHeader};
 pub use query::Query;
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{
     input::{
-        CancelMeetingInput, CreateMeetingInput, EndMeetingInput, RequestRecordingUploadInput,
-        StartMeetingInput, UpdateMeetingInput,
+        AddParticipantsInput, CancelMeetingInput, CreateMeetingInput, EndMeetingInput,
+        RemoveParticipantInput, RequestRecordingUploadInput, StartMeetingInput, UpdateMeetingInput,
     },
     payload::{MeetingPayload, RequestRecordingUploadPayload},
 };
@@ -100,6 +100,31 @@ impl Mutation {
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
         MeetingPayload::tell(meetings.cancel(viewer, &input.meeting_id).await)
+    }
+
+    /// Adds people to a meeting that isn't called off; for its host.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, UNKNOWN_PARTICIPANT,
+    /// TOO_MANY_PARTICIPANTS.
+    async fn add_participants(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which meeting, and who.")] input: AddParticipantsInput,
+    ) -> Result<MeetingPayload> {
+        let ids: Vec<String> = input.participant_ids.into_iter().map(String::from).collect();
+        let (meetings, viewer) = desk(ctx)?;
+        MeetingPayload::tell(meetings.add_participants(viewer, &input.meeting_id, &ids).await)
+    }
+
+    /// Takes somebody out of a meeting, who loses every way to it at once; for its host.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, NOT_PARTICIPANT, HOST_STAYS.
+    async fn remove_participant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which meeting, and who.")] input: RemoveParticipantInput,
+    ) -> Result<MeetingPayload> {
+        let (meetings, viewer) = desk(ctx)?;
+        let outcome = meetings.remove_participant(viewer, &input.meeting_id, &input.user_id).await;
+        MeetingPayload::tell(outcome)
     }
 
     /// Asks where to send a recording; for everybody who takes part, while the meeting runs, and

@@ -122,11 +122,35 @@ impl Meeting {
         Some(MeetingTemplate { template, language })
     }
 
+    /// When all sections of its minutes were verified; null: not yet.
+    async fn minutes_verified_at(&self) -> Option<DateTime<Utc>> {
+        self.0.minutes_verified_at
+    }
+
+    /// When its minutes were last shared; null: never.
+    async fn minutes_shared_at(&self) -> Option<DateTime<Utc>> {
+        self.0.minutes_shared_at
+    }
+
+    /// How far its todos are.
+    async fn todo_progress(&self) -> TodoProgress {
+        TodoProgress { done: self.0.todo_done, total: self.0.todo_total }
+    }
+
     /// Its recordings, oldest first.
     async fn recordings(&self, ctx: &Context<'_>) -> Result<Vec<Recording>> {
         let recordings = Loaders::recordings(ctx, self.0.id).await?;
         Ok(recordings.into_iter().map(Recording).collect())
     }
+}
+
+/// How far the todos of a meeting are.
+#[derive(SimpleObject)]
+pub struct TodoProgress {
+    /// How many are done.
+    pub done: i32,
+    /// How many there are: open, in progress or done. Proposed and cancelled ones don't count.
+    pub total: i32,
 }
 
 /// A recording of a meeting.

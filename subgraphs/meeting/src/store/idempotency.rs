@@ -15,6 +15,17 @@ pub enum Claim {
     Answered(Uuid),
 }
 
+/// Forgets somebody's keys.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn forget(conn: &mut PgConnection, viewer_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM idempotency_keys WHERE viewer_id = $1", viewer_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Writes down `answer_id` as the answer to `key`, unless there is one already. A
 /// concurrent request with the same key waits here until the first one commits.
 ///

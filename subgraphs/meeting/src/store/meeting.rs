@@ -38,6 +38,18 @@ pub struct MeetingRecord {
     pub version: i32,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When all sections of its minutes were verified.
+    #[serde(default)]
+    pub minutes_verified_at: Option<DateTime<Utc>>,
+    /// When its minutes were last shared.
+    #[serde(default)]
+    pub minutes_shared_at: Option<DateTime<Utc>>,
+    /// How many of its todos are done.
+    #[serde(default)]
+    pub todo_done: i32,
+    /// How many todos it has: open, in progress or done.
+    #[serde(default)]
+    pub todo_total: i32,
 }
 
 impl MeetingRecord {
@@ -81,7 +93,7 @@ pub async fn insert(
            VALUES ($1, $2, $3, $4, $5, $6, $7)
            RETURNING id, title, agenda, language, status AS "status: Status", host_id,
                      template_id, scheduled_at, started_at, ended_at, recording_id, version,
-                     created_at"#,
+                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total"#,
         meeting.id,
         meeting.title,
         meeting.agenda,
@@ -102,7 +114,8 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<MeetingRec
     sqlx::query_as!(
         MeetingRecord,
         r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
-                  scheduled_at, started_at, ended_at, recording_id, version, created_at
+                  scheduled_at, started_at, ended_at, recording_id, version, created_at,
+                  minutes_verified_at, minutes_shared_at, todo_done, todo_total
            FROM meetings WHERE id = $1 FOR UPDATE"#,
         id
     )
@@ -127,7 +140,7 @@ pub async fn update(
            WHERE id = $1
            RETURNING id, title, agenda, language, status AS "status: Status", host_id,
                      template_id, scheduled_at, started_at, ended_at, recording_id, version,
-                     created_at"#,
+                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total"#,
         meeting.id,
         meeting.title,
         meeting.agenda,
@@ -142,6 +155,39 @@ pub async fn update(
     .await
 }
 
+/// Writes how far what comes after a meeting is. Its version is of what people edit, and stays.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn follow_up(
+    conn: &mut PgConnection,
+    meeting: &MeetingRecord,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE meetings
+         SET minutes_verified_at = $2, minutes_shared_at = $3, todo_done = $4, todo_total = $5,
+             updated_at = now()
+         WHERE id = $1",
+        meeting.id,
+        meeting.minutes_verified_at,
+        meeting.minutes_shared_at,
+        meeting.todo_done,
+        meeting.todo_total,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Hands a meeting over to another host.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn hand_over(conn: &mut PgConnection, id: Uuid, host: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE meetings SET host_id = $2 WHERE id = $1", id, host).execute(conn).await?;
+    Ok(())
+}
+
 /// The meetings with these ids; unknown ids are left out.
 ///
 /// # Errors
@@ -153,7 +199,8 @@ pub async fn by_ids(
     let rows = sqlx::query_as!(
         MeetingRecord,
         r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
-                  scheduled_at, started_at, ended_at, recording_id, version, created_at
+                  scheduled_at, started_at, ended_at, recording_id, version, created_at,
+                  minutes_verified_at, minutes_shared_at, todo_done, todo_total
            FROM meetings WHERE id = ANY($1)"#,
         ids
     )

@@ -40,6 +40,83 @@ pub async fn insert(
     Ok(())
 }
 
+/// Adds attendees behind those who are there; gives those who weren't.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn add(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    attendees: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO participants (meeting_id, user_id, role, ordinal)
+         SELECT $1, user_id, 'ATTENDEE',
+                (SELECT coalesce(max(ordinal), 0) FROM participants WHERE meeting_id = $1) + place
+         FROM unnest($2::uuid[]) WITH ORDINALITY AS given (user_id, place)
+         ON CONFLICT DO NOTHING
+         RETURNING user_id",
+        meeting_id,
+        attendees
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes somebody out; gives what they were, `None` when they didn't take part.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn remove(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<Role>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"DELETE FROM participants WHERE meeting_id = $1 AND user_id = $2
+           RETURNING role AS "role: Role""#,
+        meeting_id,
+        user_id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Makes somebody who takes part the host.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn lead(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    user_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE participants SET role = 'HOST' WHERE meeting_id = $1 AND user_id = $2",
+        meeting_id,
+        user_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// All meetings that somebody takes part in, in the order of their ids.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn all_meetings_of(
+    conn: &mut PgConnection,
+    user_id: Uuid,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT meeting_id FROM participants WHERE user_id = $1 ORDER BY meeting_id",
+        user_id
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The participants of these meetings, host first; a meeting that doesn't exist is left out.
 ///
 /// # Errors

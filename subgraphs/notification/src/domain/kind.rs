@@ -90,7 +90,10 @@ impl Kind {
         match self {
             Self::Welcome => Text {
                 ko: ("모임에 오신 것을 환영합니다", "회의를 만들고 녹음을 올리면 회의록이 됩니다."),
-                en: ("Welcome to Moim", "Plan a meeting, send its recording, and read its minutes."),
+                en: (
+                    "Welcome to Moim",
+                    "Plan a meeting, send its recording, and read its minutes.",
+                ),
             },
             Self::MeetingInvitation => Text {
                 ko: ("회의 초대: {meeting}", "‘{meeting}’ 회의에 초대되었습니다."),
@@ -117,8 +120,14 @@ impl Kind {
                 en: ("Minutes: {meeting}", "The minutes of “{meeting}” can be read."),
             },
             Self::MinutesVerified => Text {
-                ko: ("회의록 확인 완료: {meeting}", "‘{meeting}’ 회의록의 모든 항목이 확인되었습니다."),
-                en: ("Verified: {meeting}", "All sections of the minutes of “{meeting}” are verified."),
+                ko: (
+                    "회의록 확인 완료: {meeting}",
+                    "‘{meeting}’ 회의록의 모든 항목이 확인되었습니다.",
+                ),
+                en: (
+                    "Verified: {meeting}",
+                    "All sections of the minutes of “{meeting}” are verified.",
+                ),
             },
             Self::TranscriptShared => Text {
                 ko: ("회의록 공유: {meeting}", "‘{meeting}’ 회의록이 공유되었습니다."),
@@ -141,7 +150,10 @@ impl Kind {
                 en: ("Finished: {meeting}", "What you asked for about “{meeting}” is finished."),
             },
             Self::TaskFailed => Text {
-                ko: ("작업 실패: {meeting}", "‘{meeting}’ 회의의 작업이 실패했습니다. 다시 시도할 수 있습니다."),
+                ko: (
+                    "작업 실패: {meeting}",
+                    "‘{meeting}’ 회의의 작업이 실패했습니다. 다시 시도할 수 있습니다.",
+                ),
                 en: ("Failed: {meeting}", "Work for “{meeting}” failed. It can be tried again."),
             },
         }

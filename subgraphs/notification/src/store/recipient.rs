@@ -57,10 +57,7 @@ pub async fn by_id(pool: &PgPool, user: Uuid) -> Result<Option<Recipient>, sqlx:
 ///
 /// # Errors
 /// When the database fails.
-pub async fn by_ids(
-    tx: &mut PgConnection,
-    users: &[Uuid],
-) -> Result<Vec<Recipient>, sqlx::Error> {
+pub async fn by_ids(tx: &mut PgConnection, users: &[Uuid]) -> Result<Vec<Recipient>, sqlx::Error> {
     sqlx::query_as!(Recipient, "SELECT * FROM recipient WHERE user_id = ANY($1)", users)
         .fetch_all(tx)
         .await

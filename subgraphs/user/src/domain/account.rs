@@ -49,6 +49,18 @@ pub enum Refusal {
     /// Wrong email or password: which one is never said.
     #[error("the email address or the password is wrong")]
     InvalidCredentials,
+    /// The password that was asked for once more isn't right.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The account was deleted, while a token of it was still good.
+    #[error("this account doesn't exist any more")]
+    NoAccount,
+    /// Not one of the IANA database.
+    #[error("the time zone must be a name like \"Asia/Seoul\"")]
+    InvalidTimeZone,
+    /// Not in international form.
+    #[error("the telephone number must be in international form, like +821012345678")]
+    InvalidPhone,
     /// Unknown, expired, used or revoked.
     #[error("the refresh token is not valid any more; log in again")]
     InvalidRefreshToken,
@@ -68,6 +80,10 @@ impl Refusal {
             Self::InvalidName => "INVALID_NAME",
             Self::InvalidLocale => "INVALID_LOCALE",
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::WrongPassword => "WRONG_PASSWORD",
+            Self::NoAccount => "NO_ACCOUNT",
+            Self::InvalidTimeZone => "INVALID_TIME_ZONE",
+            Self::InvalidPhone => "INVALID_PHONE",
             Self::InvalidRefreshToken => "INVALID_REFRESH_TOKEN",
         }
     }
@@ -80,10 +96,13 @@ impl Refusal {
             Self::PasswordTooShort
             | Self::PasswordTooLong
             | Self::PasswordRepeats
-            | Self::PasswordIsEmail => Some("password"),
+            | Self::PasswordIsEmail
+            | Self::WrongPassword => Some("password"),
             Self::InvalidName => Some("name"),
             Self::InvalidLocale => Some("locale"),
-            Self::InvalidCredentials => None,
+            Self::InvalidTimeZone => Some("timeZone"),
+            Self::InvalidPhone => Some("phone"),
+            Self::InvalidCredentials | Self::NoAccount => None,
             Self::InvalidRefreshToken => Some("refreshToken"),
         }
     }

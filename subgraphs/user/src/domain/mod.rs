@@ -1,4 +1,5 @@
 //! Pure rules of accounts: no I/O, no clock, no database.
 
 pub mod account;
+pub mod profile;
 pub mod session;

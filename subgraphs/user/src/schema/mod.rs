@@ -10,7 +10,8 @@ use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 pub use loader::{UserLoader, user_loader};
 pub use mutation::Mutation;
 pub use object::{
-    LoginInput, LogoutInput, LogoutPayload, RefreshInput, RegisterInput, SessionPayload, User,
+    DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput, LogoutPayload, RefreshInput,
+    RegisterInput, SessionPayload, UpdateProfileInput, UpdateProfilePayload, User,
 };
 pub use query::{MAX_EXIST_IDS, MAX_SEARCH_CHARS, Query};
 

@@ -1,12 +1,19 @@
 //! Opening an account, logging in and out.
 
 use async_graphql::{Context, Object, Result};
-use platform::{error::internal, identity::ClientAddress};
+use platform::{
+    error::internal,
+    identity::{ClientAddress, Identity},
+};
 
 use super::object::{
-    LoginInput, LogoutInput, LogoutPayload, RefreshInput, RegisterInput, SessionPayload,
+    DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput, LogoutPayload, RefreshInput,
+    RegisterInput, SessionPayload, UpdateProfileInput, UpdateProfilePayload,
 };
-use crate::account::{Accounts, Registration};
+use crate::{
+    account::{Accounts, Registration},
+    profile::Change,
+};
 
 /// Mutations of the user subgraph.
 pub struct Mutation;
@@ -48,6 +55,31 @@ impl Mutation {
         #[graphql(desc = "The token to exchange.")] input: RefreshInput,
     ) -> Result<SessionPayload> {
         SessionPayload::tell(ctx.data::<Accounts>()?.refresh(&input.refresh_token).await)
+    }
+
+    /// Changes one's own profile.
+    /// User errors: INVALID_NAME, INVALID_LOCALE, INVALID_TIME_ZONE, INVALID_PHONE, NO_ACCOUNT.
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to change.")] input: UpdateProfileInput,
+    ) -> Result<UpdateProfilePayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let UpdateProfileInput { name, locale, time_zone, phone } = input;
+        let change = Change { name, locale, time_zone, phone };
+        UpdateProfilePayload::tell(ctx.data::<Accounts>()?.update_profile(viewer, change).await)
+    }
+
+    /// Deletes one's own account for good, and with it what is held of the person everywhere.
+    /// Meetings that others take part in stay with them. User errors: WRONG_PASSWORD, NO_ACCOUNT.
+    async fn delete_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password once more.")] input: DeleteAccountInput,
+    ) -> Result<DeleteAccountPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let outcome = ctx.data::<Accounts>()?.delete(viewer, input.password).await;
+        DeleteAccountPayload::tell(outcome)
     }
 
     /// Ends a session. Access tokens that are still out end by themselves within 15 minutes.

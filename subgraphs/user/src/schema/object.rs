@@ -1,6 +1,6 @@
 //! Types, inputs and payloads.
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use async_graphql::{ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::{error::UserError, identity::Identity};
 
@@ -57,6 +57,11 @@ impl User {
         &self.record.time_zone
     }
 
+    /// Telephone number in international form; null unless it is one's own.
+    async fn phone(&self) -> Option<&str> {
+        self.record.phone.as_deref().filter(|_| self.own)
+    }
+
     /// When the account was opened.
     async fn created_at(&self) -> DateTime<Utc> {
         self.record.created_at
@@ -101,6 +106,71 @@ pub struct LogoutInput {
     /// A refresh token of the session to end.
     #[graphql(secret)]
     pub refresh_token: String,
+}
+
+/// What is to change of one's own profile; what is left out stays.
+#[derive(InputObject)]
+pub struct UpdateProfileInput {
+    /// Display name, 1 to 100 characters.
+    pub name: Option<String>,
+    /// Preferred language, Korean or English.
+    pub locale: Option<String>,
+    /// IANA time zone, like `Asia/Seoul`.
+    pub time_zone: Option<String>,
+    /// Telephone number in international form, like `+821012345678`; null removes it.
+    pub phone: MaybeUndefined<String>,
+}
+
+/// What is needed to delete one's own account.
+#[derive(InputObject)]
+pub struct DeleteAccountInput {
+    /// The password once more.
+    #[graphql(secret)]
+    pub password: String,
+}
+
+/// A profile as it stands after a mutation, or why nothing changed.
+#[derive(SimpleObject)]
+pub struct UpdateProfilePayload {
+    /// The person; null when refused.
+    pub user: Option<User>,
+    /// What to mend; empty when it worked.
+    pub user_errors: Vec<UserError>,
+}
+
+impl UpdateProfilePayload {
+    /// Tells the outcome.
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub fn tell(outcome: Result<UserRecord, AccountError>) -> Result<Self, async_graphql::Error> {
+        Ok(match outcome {
+            Ok(user) => Self { user: Some(User::oneself(user)), user_errors: Vec::new() },
+            Err(error) => Self { user: None, user_errors: vec![error.told()?] },
+        })
+    }
+}
+
+/// Whether an account was deleted, or why not.
+#[derive(SimpleObject)]
+pub struct DeleteAccountPayload {
+    /// True: the account is gone, and what others hold of it goes as they hear of it.
+    pub deleted: bool,
+    /// What to mend; empty when it worked.
+    pub user_errors: Vec<UserError>,
+}
+
+impl DeleteAccountPayload {
+    /// Tells the outcome.
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub fn tell(outcome: Result<(), AccountError>) -> Result<Self, async_graphql::Error> {
+        Ok(match outcome {
+            Ok(()) => Self { deleted: true, user_errors: Vec::new() },
+            Err(error) => Self { deleted: false, user_errors: vec![error.told()?] },
+        })
+    }
 }
 
 /// A session, or why there is none.

@@ -20,6 +20,9 @@ pub struct UserRecord {
     pub locale: String,
     /// IANA time zone.
     pub time_zone: String,
+    /// Telephone number in international form.
+    #[serde(default)]
+    pub phone: Option<String>,
     /// Roles for the access token.
     pub roles: Vec<String>,
     /// Rises with every change.
@@ -65,7 +68,7 @@ pub async fn insert(
         "INSERT INTO users (id, email, name, locale, time_zone, password_hash)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (email) DO NOTHING
-         RETURNING id, email, name, locale, time_zone, roles, version, created_at",
+         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at",
         user.id,
         user.email,
         user.name,
@@ -111,7 +114,7 @@ pub async fn credentials(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRecord>, sqlx::Error> {
     let rows = sqlx::query_as!(
         UserRecord,
-        "SELECT id, email, name, locale, time_zone, roles, version, created_at
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
          FROM users WHERE id = ANY($1)",
         ids
     )
@@ -127,11 +130,69 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRec
 pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
     sqlx::query_as!(
         UserRecord,
-        "SELECT id, email, name, locale, time_zone, roles, version, created_at
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
          FROM users WHERE id = $1",
         id
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// Reads an account and locks it until the transaction ends.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
+         FROM users WHERE id = $1 FOR UPDATE",
+        id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Writes what can change of a profile, one version higher. Lock it first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn update(conn: &mut PgConnection, user: &UserRecord) -> Result<UserRecord, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        "UPDATE users SET name = $2, locale = $3, time_zone = $4, phone = $5,
+                version = version + 1, updated_at = now()
+         WHERE id = $1
+         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at",
+        user.id,
+        user.name,
+        user.locale,
+        user.time_zone,
+        user.phone,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Deletes an account with its sessions; `false` when there was none.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn delete(conn: &mut PgConnection, id: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("DELETE FROM users WHERE id = $1", id).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether the database's time zone data has a zone of this name.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn knows_time_zone(pool: &PgPool, name: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = $1) AS "known!""#,
+        name
+    )
+    .fetch_one(pool)
     .await
 }
 
@@ -157,7 +218,7 @@ pub async fn search(
 ) -> Result<Vec<UserRecord>, sqlx::Error> {
     sqlx::query_as!(
         UserRecord,
-        r"SELECT id, email, name, locale, time_zone, roles, version, created_at
+        r"SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
           FROM users
           WHERE (normalize(lower(name), NFD) LIKE '%' || normalize(lower($1), NFD) || '%'
                  OR email = lower($2))

@@ -1,0 +1,136 @@
+//! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
+
+use platform::membership::Revoking;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    NAME,
+    domain::{
+        plan::{MAX_PARTICIPANTS, check_attendees},
+        refusal::Refusal,
+        role::Role,
+        status::{Status, Step},
+    },
+    error::MeetingError,
+    events::{self, Coming, Happening},
+    meeting::Meetings,
+    store::{self, idempotency, meeting::MeetingRecord, participant},
+};
+
+impl Meetings {
+    /// Adds people to a meeting that isn't called off; for its host. Who takes part already stays.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn add_participants(
+        &self,
+        viewer: Uuid,
+        meeting_id: &str,
+        ids: &[String],
+    ) -> Result<MeetingRecord, MeetingError> {
+        let attendees = check_attendees(viewer, ids)?;
+        self.check_users(&attendees).await?;
+        let mut tx = self.kernel.pool.begin().await?;
+        let meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        if meeting.status == Status::Cancelled {
+            let step = "get participants";
+            return Err(Refusal::IllegalStatus { from: meeting.status, step }.into());
+        }
+        let added = participant::add(&mut tx, meeting.id, &attendees).await?;
+        if participant::ids_of(&mut tx, meeting.id).await?.len() > MAX_PARTICIPANTS {
+            return Err(Refusal::TooManyParticipants.into());
+        }
+        let mut meeting = meeting;
+        if !added.is_empty() {
+            meeting = store::meeting::update(&mut tx, &meeting).await?;
+        }
+        for user_id in added {
+            let coming = Coming { user_id, role: Role::Attendee, actor_id: Some(viewer) };
+            self.tell_coming(&mut tx, &meeting, coming, true).await?;
+        }
+        self.commit(tx, meeting.id).await?;
+        Ok(meeting)
+    }
+
+    /// Takes somebody out of a meeting; for its host.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn remove_participant(
+        &self,
+        viewer: Uuid,
+        meeting_id: &str,
+        user_id: &str,
+    ) -> Result<MeetingRecord, MeetingError> {
+        let user_id = Uuid::parse_str(user_id).map_err(|_| Refusal::NotParticipant)?;
+        let mut tx = self.kernel.pool.begin().await?;
+        let meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        match participant::remove(&mut tx, meeting.id, user_id).await? {
+            None => return Err(Refusal::NotParticipant.into()),
+            Some(Role::Host) => return Err(Refusal::HostStays.into()),
+            Some(Role::Attendee) => {}
+        }
+        let meeting = store::meeting::update(&mut tx, &meeting).await?;
+        let going = Coming { user_id, role: Role::Attendee, actor_id: Some(viewer) };
+        self.tell_coming(&mut tx, &meeting, going, false).await?;
+        self.commit(tx, meeting.id).await?;
+        Ok(meeting)
+    }
+
+    /// Takes somebody out of every meeting whose account is deleted. What they led goes to who was
+    /// invited next; with nobody left it is called off, if it hasn't ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn forget(
+        &self,
+        tx: &mut PgConnection,
+        user_id: Uuid,
+    ) -> Result<(), sqlx::Error> {
+        idempotency::forget(tx, user_id).await?;
+        // In the order of their ids, as all do who tell of several meetings.
+        for id in participant::all_meetings_of(tx, user_id).await? {
+            let Some(mut meeting) = store::meeting::lock(tx, id).await? else { continue };
+            let Some(role) = participant::remove(tx, id, user_id).await? else { continue };
+            let heir = participant::ids_of(tx, id).await?.first().copied();
+            if role == Role::Host
+                && let Some(heir) = heir
+            {
+                participant::lead(tx, id, heir).await?;
+                store::meeting::hand_over(tx, id, heir).await?;
+                meeting.host_id = heir;
+            }
+            let meeting = store::meeting::update(tx, &meeting).await?;
+            let going = Coming { user_id, role, actor_id: None };
+            self.tell_coming(tx, &meeting, going, false).await?;
+            if heir.is_none()
+                && let Ok(crate::domain::status::Outcome::Move(status)) =
+                    meeting.status.after(Step::Cancel)
+            {
+                let called_off = MeetingRecord { status, ..meeting };
+                self.write(tx, &called_off, Happening::Cancelled).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells that somebody comes or goes; and who goes loses what was opened before.
+    async fn tell_coming(
+        &self,
+        tx: &mut PgConnection,
+        meeting: &MeetingRecord,
+        coming: Coming,
+        comes: bool,
+    ) -> Result<(), sqlx::Error> {
+        let people = participant::ids_of(tx, meeting.id).await?;
+        let keys = self.cache_keys(meeting.id);
+        let event = events::participation(meeting, coming, comes, &people, keys);
+        self.kernel.outbox.append(tx, event).await?;
+        if !comes {
+            let revoking = Revoking::new(self.kernel.outbox.clone(), NAME);
+            revoking.tell(tx, meeting.id, coming.user_id).await?;
+        }
+        Ok(())
+    }
+}
