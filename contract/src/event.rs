@@ -253,3 +253,11 @@ pub struct TaskStateChanged {
     /// Who asked for it; nobody if an event did.
     pub requested_by: Option<Uuid>,
 }
+
+impl TaskStateChanged {
+    /// Whether it says that a recording gave no text: its transcription failed or was called off.
+    #[must_use]
+    pub fn gave_no_text(&self) -> bool {
+        self.kind == "TRANSCRIPTION" && matches!(self.status.as_str(), "FAILED" | "CANCELLED")
+    }
+}

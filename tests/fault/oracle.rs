@@ -18,7 +18,7 @@ use std::{
 use uuid::Uuid;
 
 /// The services, by their databases.
-const SERVICES: [&str; 3] = ["user", "meeting", "transcript"];
+const SERVICES: [&str; 6] = ["user", "meeting", "transcript", "ai", "todo", "notification"];
 /// How long it may take until nothing is under way any more: longer than a job or event that lost its worker waits
 /// to be delivered again.
 const QUIET: Duration = Duration::from_secs(90);

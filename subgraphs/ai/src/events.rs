@@ -85,6 +85,16 @@ impl Listener {
         Ok(())
     }
 
+    /// A recording that gave no text: what waits for it is called off. If a text comes after all, since the
+    /// transcription was retried, it gets tasks of its own.
+    async fn untranscribed(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::TaskStateChanged = event.decode()?;
+        if told.gave_no_text() {
+            self.tasks.call_off_opened(tx, told.ordering_key).await?;
+        }
+        Ok(())
+    }
+
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
@@ -105,6 +115,7 @@ impl Listener {
             kind::MEETING_ENDED => self.ended(event, tx).await,
             kind::MEETING_CANCELLED => self.cancelled(event, tx).await,
             kind::TRANSCRIPT_CREATED => self.transcribed(event, tx).await,
+            kind::TASK_STATE_CHANGED => self.untranscribed(event, tx).await,
             _ => Ok(()),
         }
     }
@@ -117,6 +128,7 @@ impl Handler for Listener {
             kind::MEETING_ENDED,
             kind::MEETING_CANCELLED,
             kind::TRANSCRIPT_CREATED,
+            kind::TASK_STATE_CHANGED,
         ];
         takes_part::concerns(event) || own.contains(&event)
     }

@@ -25,6 +25,25 @@ async fn a_cancelled_meeting_drops_its_extraction() {
 }
 
 #[tokio::test]
+async fn a_recording_that_gives_no_text_calls_its_extraction_off() {
+    let stage = Stage::new().await;
+    let host = Uuid::now_v7();
+    let meeting = stage.meeting(&[host]).await;
+    let ended = json!({ "audioFileUrl": "recordings/x" });
+    tell_meeting(&stage.kernel, kind::MEETING_ENDED, meeting, &[host], ended).await;
+    stage.task_is(meeting, TaskStatus::Pending).await;
+
+    let task = Uuid::now_v7();
+    let failed = json!({
+        "taskId": task, "kind": "TRANSCRIPTION", "status": "FAILED", "orderingKey": meeting,
+        "requestedBy": null,
+    });
+    tell(&stage.kernel, kind::TASK_STATE_CHANGED, meeting, task, failed).await;
+
+    stage.task_is(meeting, TaskStatus::Cancelled).await;
+}
+
+#[tokio::test]
 async fn a_meeting_without_a_recording_opens_nothing() {
     let stage = Stage::new().await;
     let host = Uuid::now_v7();

@@ -55,4 +55,30 @@ impl Tasks {
         }
         Ok(submitted)
     }
+
+    /// Calls off what was opened under this ordering key and never submitted, since what it waits for
+    /// won't come; gives how many. Call [`crate::outbox::Outbox::wake`] after the commit.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn call_off_opened(
+        &self,
+        tx: &mut PgConnection,
+        ordering_key: Uuid,
+    ) -> Result<usize, sqlx::Error> {
+        outbox::lock(tx, ordering_key).await?;
+        let called_off = changed!(
+            "UPDATE tasks SET status = 'CANCELLED', completed_at = now(), version = version + 1
+             WHERE ordering_key = $1 AND status = 'PENDING' AND job_id = $2",
+            ordering_key,
+            NO_JOB,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let count = called_off.len();
+        for task in called_off {
+            self.tell(tx, Some(task)).await?;
+        }
+        Ok(count)
+    }
 }
