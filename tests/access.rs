@@ -194,7 +194,9 @@ async fn a_removed_participant_loses_every_stream_and_every_path() {
         story::register(&moim.client(), "guest").await,
     );
     let meeting = story::started_meeting(&host.client, &[&guest.id]).await;
-    let recording = story::upload(&host.client, &meeting, "audio/wav", b"no audio".to_vec()).await;
+    // Long enough that the task is under way for the whole story.
+    let recording =
+        story::upload(&host.client, &meeting, "audio/wav", story::speech_recording()).await;
     story::end_meeting(&host.client, &meeting, &recording).await;
     let task = story::transcription_task(&guest.client, &meeting).await;
     let ai_task = eventually("a task that waits for the text", SOON, || async {

@@ -15,6 +15,8 @@ const DEATH: Duration = Duration::from_secs(60);
 /// nothing lost and nothing twice.
 async fn dies_at(point: Point) {
     let mut place = Place::new();
+    // Several installations run side by side on one server.
+    place.set("MOIM_POSTGRES_MAX_CONNECTIONS", "6");
     place.set("MOIM_CRASH_AT", &format!("{}:{PASSES}", point.name()));
     let moim = place.up().await;
     let mut load = Load::start(&moim.base).await;
