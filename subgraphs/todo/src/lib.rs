@@ -5,7 +5,7 @@
 //! | [`schema`] | GraphQL: thin resolvers, each behind the access check |
 //! | [`domain`] | rules of todos, pure |
 //! | [`store`] | SQL |
-//! | [`todo`] | the use cases: create, change, move on |
+//! | [`mod@todo`] | the use cases: create, change, move on |
 //! | [`events`] | what it listens to and what it tells |
 //! | [`worker`] | the extraction of todos from a text |
 //!
