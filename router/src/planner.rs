@@ -1,12 +1,17 @@
 //! The one place that knows the query planner's crate: parse, validate,
 //! normalise, plan. Everything else sees only the types re-exported here.
 
+mod apart;
+mod detour;
 mod rollout;
 mod split;
+mod stand_in;
+mod union;
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -20,7 +25,7 @@ use graphql_tools::{
 use hive_router_query_planner::{
     ast::normalization::normalize_operation,
     planner::{Planner as Hive, QueryPlannerOptions},
-    state::supergraph_state::SupergraphDefinition,
+    state::supergraph_state::{SupergraphDefinition, SupergraphState},
     utils::{
         cancellation::CancellationToken,
         parsing::{safe_parse_operation_with_token_limit, safe_parse_schema},
@@ -31,7 +36,7 @@ pub(crate) use hive_router_query_planner::{
     ast::{
         operation::{OperationDefinition, SubgraphFetchOperation},
         selection_item::SelectionItem,
-        selection_set::SelectionSet,
+        selection_set::{FieldSelection, SelectionSet},
         value::Value as PlanValue,
     },
     planner::plan_nodes::{
@@ -43,8 +48,11 @@ pub(crate) use hive_router_query_planner::{
 
 pub(crate) use rollout::{Config as Overrides, Rollout, Variant};
 
+use detour::Doubles;
+use stand_in::StandIns;
+
 use crate::{
-    error::{GraphQLError, Location, code},
+    error::{GraphQLError, Location, PathSegment, code},
     name::Names,
     supergraph::Subgraph,
 };
@@ -74,6 +82,13 @@ pub enum PlanError {
 /// Plans operations on one supergraph.
 pub(crate) struct Planner {
     hive: Hive,
+    /// For what the first one finds no way.
+    detours: Vec<Detour>,
+    /// The supergraph that is planned on.
+    planned: schema::Document,
+    stand_ins: StandIns,
+    /// What clients see.
+    public: Arc<schema::Document>,
     rules: ValidationPlan,
 }
 
@@ -81,16 +96,28 @@ impl Planner {
     /// Builds the planner for a supergraph.
     pub(crate) fn load(sdl: &str) -> Result<Self, PlanError> {
         let document = read(sdl)?;
-        let hive = guarded(|| {
-            Hive::new_from_supergraph(&document, QueryPlannerOptions::default())
-                .map_err(|error| PlanError::Plan(error.to_string()))
-        })?;
-        Ok(Self { hive, rules: default_rules_validation_plan() })
+        let mut planned = document.clone();
+        let stand_ins = StandIns::insert(&mut planned);
+        // Plans are made on the one with stand-ins, clients see the other.
+        let hive = build(&planned, &document)?;
+        let mut views = vec![View::Closed];
+        views.extend(detour::foreign_keys(&planned).into_iter().map(View::Double));
+        let detours = views.into_iter().map(|view| Detour { view, built: OnceLock::new() });
+        let detours = detours.collect();
+        let public = Arc::new(without_strangers(&hive.consumer_schema.document));
+        Ok(Self {
+            hive,
+            detours,
+            planned,
+            stand_ins,
+            public,
+            rules: default_rules_validation_plan(),
+        })
     }
 
     /// The schema that clients see, with the introspection types.
     pub(crate) fn public_schema(&self) -> Arc<schema::Document> {
-        Arc::clone(&self.hive.consumer_schema.document)
+        Arc::clone(&self.public)
     }
 
     /// Names and addresses of the subgraphs.
@@ -158,10 +185,7 @@ impl Planner {
 
     /// Checks a document by the rules of the GraphQL specification.
     pub(crate) fn validate(&self, document: &query::Document) -> Result<(), Vec<GraphQLError>> {
-        let errors = guarded(|| {
-            let schema = &self.hive.consumer_schema.document;
-            Ok(validate(schema, document, &self.rules))
-        });
+        let errors = guarded(|| Ok(validate(&self.public, document, &self.rules)));
         match errors {
             Ok(errors) if errors.is_empty() => Ok(()),
             Ok(errors) => Err(errors
@@ -187,9 +211,11 @@ impl Planner {
         operation_name: Option<&str>,
     ) -> Result<OperationDefinition, PlanError> {
         guarded(|| {
-            normalize_operation(&self.hive.supergraph, document, operation_name)
-                .map(|normal| normal.operation)
-                .map_err(|error| PlanError::Normalise(error.to_string()))
+            let normal = normalize_operation(&self.hive.supergraph, document, operation_name)
+                .map_err(|error| PlanError::Normalise(error.to_string()))?;
+            let mut operation = normal.operation;
+            self.open_unions(&mut operation.selection_set);
+            Ok(operation)
         })
     }
 
@@ -203,18 +229,102 @@ impl Planner {
             return Ok(None);
         }
         let timeout = CancellationToken::with_timeout(Duration::from_millis(PLAN_TIMEOUT_MS));
-        guarded(|| {
-            self.hive
-                .plan_from_normalized_operation(operation, variant.context(), &timeout)
-                .map(|plan| plan.node)
-                .map_err(|error| PlanError::Plan(error.to_string()))
-        })
+        let plan = |hive: &Hive| {
+            guarded(|| {
+                hive.plan_from_normalized_operation(operation, variant.context(), &timeout)
+                    .map(|plan| plan.node)
+                    .map_err(|error| PlanError::Plan(error.to_string()))
+            })
+        };
+        let mut planned = plan(&self.hive);
+        for detour in &self.detours {
+            if !matches!(planned, Err(PlanError::Plan(_))) {
+                break;
+            }
+            if let Some((hive, doubles)) = detour.built(&self.planned)
+                && let Ok(mut node) = plan(hive)
+            {
+                node.iter_mut().for_each(|node| doubles.resolve(node));
+                planned = Ok(node);
+            }
+        }
+        let mut node = planned?;
+        node.iter_mut().for_each(|node| self.stand_ins.resolve(node));
+        Ok(node)
     }
+
+    /// Gives an error's path the names that the public schema has.
+    pub(crate) fn name_back(&self, path: &mut [PathSegment]) {
+        self.stand_ins.name_back(path);
+    }
+}
+
+/// A view of the supergraph that is built when it is first needed.
+struct Detour {
+    view: View,
+    built: OnceLock<Option<(Hive, Doubles)>>,
+}
+
+enum View {
+    Closed,
+    Double((String, String)),
+}
+
+impl Detour {
+    fn built(&self, supergraph: &schema::Document) -> Option<&(Hive, Doubles)> {
+        let make = || {
+            let (document, doubles) = match &self.view {
+                View::Closed => {
+                    let document = detour::without_interface_objects(supergraph)?;
+                    (document, Doubles::default())
+                }
+                View::Double((graph, key)) => Doubles::add(supergraph, graph, key),
+            };
+            Some((build(&document, &document).ok()?, doubles))
+        };
+        self.built.get_or_init(make).as_ref()
+    }
+}
+
+fn build(planned: &schema::Document, public: &schema::Document) -> Result<Hive, PlanError> {
+    guarded(|| {
+        let state = SupergraphState::new(planned);
+        Hive::new_from_supergraph_state(state, public, QueryPlannerOptions::default())
+            .map_err(|error| PlanError::Plan(error.to_string()))
+    })
 }
 
 /// Reads an SDL document.
 pub(crate) fn read(sdl: &str) -> Result<schema::Document, PlanError> {
     safe_parse_schema(sdl).map_err(|error| PlanError::Schema(error.to_string()))
+}
+
+/// The schema without members and interfaces that it does not define: what is
+/// inaccessible is still named by unions and implementations.
+fn without_strangers(document: &schema::Document) -> schema::Document {
+    let mut document = document.clone();
+    let names: HashSet<String> = document
+        .definitions
+        .iter()
+        .filter_map(|definition| match definition {
+            schema::Definition::TypeDefinition(definition) => Some(definition.name().to_owned()),
+            _ => None,
+        })
+        .collect();
+    for definition in &mut document.definitions {
+        let named = match definition {
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Union(it)) => &mut it.types,
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Object(it)) => {
+                &mut it.implements_interfaces
+            }
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Interface(it)) => {
+                &mut it.implements_interfaces
+            }
+            _ => continue,
+        };
+        named.retain(|name| names.contains(name));
+    }
+    document
 }
 
 /// Runs foreign code that may panic on odd input; the planner's state is only

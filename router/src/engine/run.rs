@@ -362,7 +362,9 @@ impl<'a> Run<'a> {
         self.errors.sort_by_key(|(step, _)| *step);
         let mut errors: Vec<_> = self.errors.drain(..).map(|(_, error)| error).collect();
         for error in &mut errors {
-            self.prepared.aliases.name_back(error.path.as_deref_mut().unwrap_or_default());
+            let path = error.path.as_deref_mut().unwrap_or_default();
+            self.prepared.aliases.name_back(path);
+            self.engine.supergraph.planner.name_back(path);
         }
         let mut body = Vec::with_capacity(self.prepared.room());
         body.extend_from_slice(b"{\"data\":");

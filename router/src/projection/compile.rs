@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use graphql_tools::static_graphql::query as ast;
 
-use super::{Abstract, Field, Fields, Kind, Projection, Type};
+use super::{Abstract, Field, Fields, Kind, Projection, Scalar, Type};
 use crate::{
     authorization::Denied,
     engine::{Aliases, All, Condition, Flags, Keys, write_string},
@@ -230,7 +230,7 @@ impl<'d> Compiler<'d, '_> {
                 let own = self.fields(name, inner);
                 Kind::Abstract(Arc::new(Abstract { by_type, own }))
             }
-            _ => Kind::Leaf,
+            _ => Scalar::named(name).map_or(Kind::Leaf, Kind::Scalar),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! request and writes bytes.
 
 mod compile;
+mod scalar;
 mod write;
 
 use std::{collections::HashMap, sync::Arc};
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub(crate) use compile::compile;
+pub(crate) use scalar::Scalar;
 pub(crate) use write::{Context, write};
 
 /// What the response to an operation looks like.
@@ -65,8 +67,10 @@ pub(crate) enum Kind {
     Typename,
     /// Something that the viewer may not see.
     Denied,
-    /// A scalar, written as it came.
+    /// A custom scalar, written as it came.
     Leaf,
+    /// A built-in scalar.
+    Scalar(Scalar),
     /// One of these names.
     Enum(Arc<Names>),
     List(Box<Type>),

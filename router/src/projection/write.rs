@@ -161,6 +161,11 @@ impl<'a> Writer<'_, 'a> {
         path: &Path<'_>,
     ) -> Result<(), Bubble> {
         match (&ty.kind, value) {
+            (Kind::Scalar(scalar), Value::Leaf(text)) => {
+                if !scalar.write(text, self.out) {
+                    return self.mismatch(owner, path);
+                }
+            }
             (Kind::Leaf | Kind::Typename, value) => self.tree.write(value, self.out),
             (Kind::Enum(names), Value::Leaf(text)) => {
                 let known = value.plain_str().is_some_and(|name| names.contains(name));

@@ -116,6 +116,41 @@ async fn an_interface_object_that_only_refers() {
 }
 
 #[tokio::test]
+async fn fragments_on_members_of_an_interface_object_that_only_refers() {
+    let stage = playlists().await;
+    stage
+        .gives(
+            "{ playlists { items { ... on Book { title } } } }",
+            json!({ "playlists": [{ "items": [{}, { "title": "Dune" }] }, { "items": [] }] }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ playlists { id items { id ... on Book { t: title author { name best { ... on Book { title } } } } ... on Clip { seconds fans } } first { ... on Book { title } ... on Clip { __typename } } } }",
+            json!({ "playlists": [
+                { "id": "p1", "items": [
+                    { "id": "c1", "seconds": 9, "fans": 1 },
+                    { "id": "b1", "t": "Dune", "author": { "name": "Frank", "best": { "title": "Dune" } } },
+                ], "first": { "__typename": "Clip" } },
+                { "id": "p2", "items": [], "first": null },
+            ] }),
+        )
+        .await;
+    stage
+        .gives(
+            "query ($yes: Boolean = true, $no: Boolean = false) { playlists { items { ... on Book @include(if: $yes) { title } ... on Clip @include(if: $no) { seconds } ... on Clip { fans @skip(if: $no) } } } }",
+            json!({ "playlists": [{ "items": [{ "fans": 1 }, { "title": "Dune" }] }, { "items": [] }] }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ playlists { items { ... on Media { ... on Clip { id } } } } }",
+            json!({ "playlists": [{ "items": [{ "id": "c1" }, {}] }, { "items": [] }] }),
+        )
+        .await;
+}
+
+#[tokio::test]
 async fn keys_that_overlap() {
     let a = json!({ "id": "1", "pId": "p", "compositeId": { "one": "x", "two": "y", "three": "z" }, "name": "Ann" });
     let stage = Stage::open(

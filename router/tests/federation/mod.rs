@@ -5,13 +5,18 @@
 //! what `compose.mjs` makes of them; both are checked in.
 
 mod abstraction;
+mod argument;
 mod combination;
+mod execution;
 mod interface_object;
 mod key;
+mod leaf;
 mod legacy;
+mod member;
 mod operation;
 mod provides;
 mod requires;
+mod sdl;
 mod sharing;
 mod stage;
 mod subgraph;

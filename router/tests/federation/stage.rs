@@ -21,17 +21,7 @@ impl Stage {
     }
 
     pub async fn open_with(case: &str, subgraphs: Vec<Subgraph>, mut config: Config) -> Self {
-        let folder = format!("{}/tests/federation/schema", env!("CARGO_MANIFEST_DIR"));
-        let read = |name: String| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
-        let sdls = read(format!("{case}.graphql"));
-        let sdls: HashMap<_, _> = format!("\n{sdls}")
-            .split("\n#: ")
-            .skip(1)
-            .map(|part| {
-                let (head, sdl) = part.split_once('\n').unwrap();
-                (head.split(' ').next().unwrap().to_owned(), sdl.to_owned())
-            })
-            .collect();
+        let sdls = Self::sdls(case);
         let mut services = HashMap::new();
         for subgraph in subgraphs {
             let name = subgraph.name;
@@ -42,9 +32,23 @@ impl Stage {
             config.subgraphs.insert(name.to_owned(), settings);
             services.insert(name, service);
         }
-        let sdl = read(format!("{case}.supergraph.graphql"));
-        let router = Router::builder(sdl, config).build().await.unwrap();
+        let router = Router::builder(Self::supergraph(case), config).build().await.unwrap();
         Self { router, services }
+    }
+
+    /// The subgraphs' schemas by name.
+    pub fn sdls(case: &str) -> HashMap<String, String> {
+        let parts = format!("\n{}", read(&format!("{case}.graphql")));
+        let parts = parts.split("\n#: ").skip(1).map(|part| {
+            let (head, sdl) = part.split_once('\n').unwrap();
+            (head.split(' ').next().unwrap().to_owned(), sdl.to_owned())
+        });
+        parts.collect()
+    }
+
+    /// What is composed of them.
+    pub fn supergraph(case: &str) -> String {
+        read(&format!("{case}.supergraph.graphql"))
     }
 
     /// What has come in at a subgraph, in order.
@@ -112,6 +116,22 @@ impl Stage {
         }
     }
 
+    /// Operations that subgraphs refused.
+    pub fn refusals(&self) -> Vec<String> {
+        self.services.values().flat_map(|it| it.refusals()).collect()
+    }
+
+    /// Everything that has come in, for a person to read.
+    pub fn told(&self) -> String {
+        let mut told = String::new();
+        for (name, service) in &self.services {
+            for request in service.requests() {
+                told += &format!("\n{name}: {} {}", request.query, request.variables);
+            }
+        }
+        told
+    }
+
     fn compare(
         &self,
         query: &str,
@@ -119,20 +139,20 @@ impl Stage {
         expected: &Value,
         place: &std::panic::Location<'_>,
     ) {
-        let refusals: Vec<_> = self.services.values().flat_map(|it| it.refusals()).collect();
+        let refusals = self.refusals();
         if response == expected && refusals.is_empty() {
             return;
         }
-        let mut told = String::new();
-        for (name, service) in &self.services {
-            for request in service.requests() {
-                told += &format!("\n{name}: {} {}", request.query, request.variables);
-            }
-        }
+        let told = self.told();
         panic!(
             "{place}\n{query}\ngot      {response}\nexpected {expected}\nrefused {refusals:?}{told}"
         );
     }
+}
+
+fn read(name: &str) -> String {
+    let folder = format!("{}/tests/federation/schema", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
 }
 
 /// Which of several subgraphs' errors comes first does not matter.
