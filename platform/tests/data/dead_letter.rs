@@ -130,6 +130,8 @@ async fn an_event_is_replayed_to_the_consumer_alone_that_gave_it_up() {
     eventually(DEADLINE, async || handler.done.load(Ordering::SeqCst) == 1).await;
     let last = append(&kernel, event(Uuid::now_v7(), json!({}))).await;
     eventually(DEADLINE, async || handler.done.load(Ordering::SeqCst) == 2).await;
+    // PUSH takes events over from EVENTS a moment later.
+    eventually(DEADLINE, async || count(&kernel.bus, "PUSH").await >= 2).await;
     let told = events(&kernel.bus, "PUSH").await;
     for stream in topology::status(&kernel.bus).await.unwrap() {
         for consumer in stream.consumers.iter().filter(|one| one.name != CONSUMER) {

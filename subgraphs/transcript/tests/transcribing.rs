@@ -82,21 +82,19 @@ async fn an_ended_meeting_becomes_minutes() {
 
     // And everything was told, in order, as the schemas say
     let pushed = stage.pushed(ended.meeting, "moim.transcript.created.v1").await;
-    let kinds: Vec<&str> = pushed
-        .iter()
-        .map(|one| one.kind.as_str())
+    let kinds = pushed.iter().map(|one| one.kind.as_str());
+    // Live traffic comes by a shorter way than events: each has an order of its own.
+    let (live, events): (Vec<&str>, Vec<&str>) = kinds
         .filter(|kind| *kind != "moim.task.progress.v1")
-        .collect();
+        .partition(|kind| *kind == "moim.segment.recognised.v1");
+    assert_eq!(live.len(), 3);
     assert_eq!(
-        kinds,
+        events,
         [
             "moim.meeting.created.v1",
             "moim.meeting.ended.v1",
             "moim.task.stateChanged.v1",
             "moim.task.stateChanged.v1",
-            "moim.segment.recognised.v1",
-            "moim.segment.recognised.v1",
-            "moim.segment.recognised.v1",
             "moim.task.stateChanged.v1",
             "moim.transcript.created.v1",
         ]
