@@ -70,7 +70,8 @@ impl Stream {
     pub(crate) async fn next_data(&mut self, deadline: Duration) -> (String, Value) {
         let event = self.next(deadline).await.expect("the stream goes on");
         assert_eq!(event.kind, "next", "{event:?}");
-        (event.id.expect("an event has its cursor as id"), event.data)
+        let id = event.id.unwrap_or_else(|| panic!("no cursor as id: {}", event.data));
+        (id, event.data)
     }
 
     /// The next event, however long it takes.

@@ -34,7 +34,8 @@ pub(super) enum Landing {
     Abandoned,
 }
 
-#[derive(Default)]
+/// All clones are one.
+#[derive(Clone, Default)]
 pub(super) struct Flights {
     running: Arc<Mutex<HashMap<String, Flight>>>,
 }

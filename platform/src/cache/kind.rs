@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::entry::{self, Generation, Held};
-use super::flight::{Landing, Leader, Phase, Seat, Told};
+use super::flight::{Flights, Landing, Leader, Phase, Seat, Told};
 use super::link::{Filling, Link};
 use super::stats::Counters;
 use super::table::Policy;
@@ -27,11 +27,19 @@ pub struct Kind<T> {
     policy: Policy,
     version: fn(&T) -> u64,
     counters: Arc<Counters>,
+    /// Of this kind's readers alone: another service in the process may look for the same key in its
+    /// own database, and what it doesn't find there says nothing about ours.
+    flights: Flights,
 }
 
 impl<T> Clone for Kind<T> {
     fn clone(&self) -> Self {
-        Self { link: Arc::clone(&self.link), counters: Arc::clone(&self.counters), ..*self }
+        Self {
+            link: Arc::clone(&self.link),
+            counters: Arc::clone(&self.counters),
+            flights: self.flights.clone(),
+            ..*self
+        }
     }
 }
 
@@ -68,7 +76,7 @@ where
 {
     pub(super) fn new(link: Arc<Link>, kind: &'static str, policy: Policy) -> Self {
         let counters = link.stats.kind(kind);
-        Self { link, kind, policy, version: |_| 0, counters }
+        Self { link, kind, policy, version: |_| 0, counters, flights: Flights::default() }
     }
 
     /// The same kind, of which each value tells its version: a number that rises with every change of
@@ -217,7 +225,7 @@ where
         let (missing, generation) = self.look(wanted, values).await;
         let (mut led, mut followed) = (Vec::new(), Vec::new());
         for missing in missing {
-            match self.link.flights.board(&missing.want.key) {
+            match self.flights.board(&missing.want.key) {
                 Seat::Leader(leader) => led.push(Led { missing, leader, lease: None }),
                 Seat::Follower(follower) => followed.push((missing.want, follower)),
             }

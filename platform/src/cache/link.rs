@@ -17,7 +17,6 @@ use secrecy::ExposeSecret as _;
 
 use super::breaker::{Breaker, State};
 use super::entry::{self, Generation};
-use super::flight::Flights;
 use super::gate::Gate;
 use super::near::{Near, Stamp};
 use super::stats::Stats;
@@ -82,7 +81,6 @@ pub(super) struct Link {
     generation: Mutex<Option<Generation>>,
     pub(super) breaker: Breaker,
     pub(super) near: Near,
-    pub(super) flights: Flights,
     pub(super) gate: Gate,
     pub(super) stats: Stats,
 }
@@ -125,7 +123,6 @@ impl Link {
             generation: Mutex::default(),
             breaker: Breaker::default(),
             near: Near::default(),
-            flights: Flights::default(),
             gate: Gate::default(),
             stats: Stats::default(),
         });

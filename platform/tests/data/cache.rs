@@ -152,9 +152,9 @@ async fn a_thousand_readers_of_a_missing_key_in_two_processes_cause_one_load() {
     let scope = Scope::new().await;
     let things_ = Things::new(&scope, 1).await;
     let (one, other) = (scope.cache().await, scope.cache().await);
+    let kinds = [things(&one, FAR), things(&other, FAR)];
     let reads = (0..1_000).map(|n| {
-        let (things_, kind) =
-            (things_.clone(), things(if n % 2 == 0 { &one } else { &other }, FAR));
+        let (things_, kind) = (things_.clone(), kinds[n % 2].clone());
         // Slow enough for all of them to come while it is being loaded.
         tokio::spawn(async move { things_.read(&kind, 1, 0.4).await })
     });
@@ -165,6 +165,25 @@ async fn a_thousand_readers_of_a_missing_key_in_two_processes_cause_one_load() {
     let avoided = one.stats().total().stampedes_avoided + other.stats().total().stampedes_avoided;
     let hits = one.stats().total().hits_shared + other.stats().total().hits_shared;
     assert_eq!(avoided + hits, 999);
+}
+
+#[tokio::test]
+async fn what_one_service_does_not_have_another_finds() {
+    // Given two services of one process that look for the same id, each in its own database,
+    let scope = Scope::new().await;
+    let things_ = Things::new(&scope, 100).await;
+    let cache = scope.cache().await;
+    let (ours, others) = (things(&cache, FAR), things(&cache, FAR));
+    for id in 1..=100 {
+        // when both ask at once,
+        let nothing = others.get(id, |_| async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            Ok::<_, sqlx::Error>(None)
+        });
+        // then what the one doesn't have the other finds all the same.
+        let (_, found) = tokio::join!(nothing, things_.read(&ours, id, 0.0));
+        assert_eq!(found, 1);
+    }
 }
 
 #[tokio::test]
