@@ -30,7 +30,7 @@ async fn both_transports_give_the_same_answers() {
         text += &format!("  {name}:\n    url: {}/graphql\n", instance.base);
     }
     text += &format!(
-        "authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
+        "authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      trust: own\n      \
          jwks:\n        url: {}/.well-known/jwks.json\n",
         subgraphs[0].1.base
     );

@@ -18,7 +18,7 @@ use tokio::{sync::Mutex, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    config::{self, Jwks},
+    config::{self, Jwks, Trust},
     error::{GraphQLError, code},
     fetch,
 };
@@ -89,6 +89,10 @@ pub struct Authenticator {
 struct Issuer {
     name: String,
     audience: Option<String>,
+    trust: Trust,
+    /// What an outside issuer may give.
+    scopes: Vec<String>,
+    roles: Vec<String>,
     jwks: Jwks,
     keys: RwLock<KeySet>,
     /// Held while the key set is being read; the time of the last reading.
@@ -142,6 +146,9 @@ impl Authenticator {
             Ok(Issuer {
                 name: issuer.issuer.clone(),
                 audience: issuer.audience.clone(),
+                trust: issuer.trust,
+                scopes: issuer.scopes.clone(),
+                roles: issuer.roles.clone(),
                 jwks: issuer.jwks.clone(),
                 keys: RwLock::new(keys),
                 reading: Mutex::new(None),
@@ -220,15 +227,23 @@ impl Issuer {
         let claims = decode::<Claims>(token, &key.decoding, &validation)
             .map_err(AuthenticationError::Invalid)?
             .claims;
-        let mut scopes = claims.scopes;
-        let listed = claims.scope.as_deref().unwrap_or_default();
+        Ok(Identity::Viewer(self.viewer(claims)))
+    }
+
+    /// Who it is, as far as the issuer is believed.
+    fn viewer(&self, claims: Claims) -> Viewer {
+        let Claims { sub, exp, scope, mut scopes, mut roles } = claims;
+        let listed = scope.as_deref().unwrap_or_default();
         scopes.extend(listed.split_ascii_whitespace().map(str::to_owned));
-        Ok(Identity::Viewer(Viewer {
-            id: subject(&self.name, &claims.sub),
-            scopes,
-            roles: claims.roles,
-            expires_at: claims.exp,
-        }))
+        let id = match self.trust {
+            Trust::Own => sub.parse().unwrap_or_else(|_| stranger(&self.name, &sub)),
+            Trust::Outside => {
+                scopes.retain(|scope| self.scopes.contains(scope));
+                roles.retain(|role| self.roles.contains(role));
+                stranger(&self.name, &sub)
+            }
+        };
+        Viewer { id, scopes, roles, expires_at: exp }
     }
 
     async fn key(&self, id: Option<&str>) -> Result<Arc<Key>, AuthenticationError> {
@@ -332,17 +347,17 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     (told == by_type).then_some(by_type)
 }
 
-/// The viewer's id: the subject itself where it is a UUID, else one made of
-/// issuer and subject (version 8), always the same for the same person.
-fn subject(issuer: &str, subject: &str) -> Uuid {
-    subject.parse().unwrap_or_else(|_| {
-        let mut hash = Sha256::new();
-        hash.update(issuer.as_bytes());
-        hash.update([0]);
-        hash.update(subject.as_bytes());
-        let digest = hash.finalize();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    })
+/// The id of a subject that is no user's: made of issuer and subject, always the same for the same
+/// person. It is a UUID of version 8, which no user's id is (those have version 7), so that no subject
+/// can be made up whose id is a user's.
+fn stranger(issuer: &str, subject: &str) -> Uuid {
+    let mut hash = Sha256::new();
+    // The length keeps two pairs apart whose texts run together to the same.
+    hash.update((issuer.len() as u64).to_be_bytes());
+    hash.update(issuer.as_bytes());
+    hash.update(subject.as_bytes());
+    let digest = hash.finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }

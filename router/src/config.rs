@@ -2,7 +2,7 @@
 //! refused. Signing keys are secrets and come from the program, not from a file.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     path::PathBuf,
 };
@@ -127,6 +127,21 @@ impl Default for Authentication {
     }
 }
 
+impl Authentication {
+    fn check(&self) -> Result<(), ConfigError> {
+        let mut names = HashSet::new();
+        for Issuer { issuer, trust, scopes, roles, .. } in &self.issuers {
+            if !names.insert(issuer) {
+                return Err(ConfigError::IssuerTwice(issuer.clone()));
+            }
+            if *trust == Trust::Own && !(scopes.is_empty() && roles.is_empty()) {
+                return Err(ConfigError::IssuerLimits(issuer.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// An issuer of tokens.
 #[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -136,10 +151,32 @@ pub struct Issuer {
     /// The `aud` that its tokens must have for this router; any if not set.
     #[serde(default)]
     pub audience: Option<String>,
+    /// Whether its subjects are users of ours.
+    #[serde(default)]
+    pub trust: Trust,
+    /// Of an outside issuer: the scopes that it may give. Others in its tokens don't count.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Of an outside issuer: the roles that it may give. Others in its tokens don't count.
+    #[serde(default)]
+    pub roles: Vec<String>,
     /// Its public keys: `url: …`, `file: …` or `inline: …`.
     #[serde(with = "serde_yaml_ng::with::singleton_map")]
     #[schemars(with = "Jwks")]
     pub jwks: Jwks,
+}
+
+/// How far an issuer is believed.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// Its subjects are strangers, whatever id they carry: none of them ever is one of our users. Of
+    /// its scopes and roles those count that its settings name.
+    #[default]
+    Outside,
+    /// It speaks for our users: a subject that is a UUID is the id of one of them, and its scopes and
+    /// roles count as they are.
+    Own,
 }
 
 /// Where an issuer's key set is.
@@ -270,6 +307,15 @@ pub enum ConfigError {
     /// A setting for a subgraph that the supergraph does not have.
     #[error("the configuration names the subgraph \"{0}\", which the supergraph does not have")]
     UnknownSubgraph(String),
+    /// Which of two would be asked for a token?
+    #[error("authentication.issuers: the issuer \"{0}\" is there twice")]
+    IssuerTwice(String),
+    /// What an own issuer says counts anyhow.
+    #[error(
+        "authentication.issuers: `scopes` and `roles` of \"{0}\" limit nothing, because its `trust` is \
+         `own`: leave them out, or set `trust: outside`"
+    )]
+    IssuerLimits(String),
     /// Cookies for everybody.
     #[error("http.cors: `credentials` cannot be allowed to every origin (`*`)")]
     CorsCredentials,
@@ -325,6 +371,7 @@ impl Config {
         {
             return Err(ConfigError::UnknownSubgraph(name.clone()));
         }
+        self.authentication.check()?;
         let cors = &self.http.cors;
         if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
             return Err(ConfigError::CorsCredentials);
@@ -362,5 +409,22 @@ http:
         assert_eq!(config.subgraph("other").timeout_ms, SUBGRAPH_TIMEOUT_MS);
         assert!(!config.introspects());
         assert!(Config::from_yaml("introspektion: true").is_err());
+    }
+
+    #[test]
+    fn issuers_are_outside_ones_unless_said_and_ambiguous_ones_are_refused() {
+        let issuers = |lines: &[&str]| {
+            let lines =
+                lines.iter().map(|line| format!("    - {{ {line}, jwks: {{ inline: '' }} }}\n"));
+            let text = format!("authentication:\n  issuers:\n{}", lines.collect::<String>());
+            Config::from_yaml(&text).unwrap()
+        };
+        let config = issuers(&["issuer: a", "issuer: b, trust: own", "issuer: c, roles: [r]"]);
+        assert_eq!(config.authentication.issuers[0].trust, Trust::Outside);
+        assert!(config.check(&HashMap::new()).is_ok());
+        let twice = issuers(&["issuer: a", "issuer: a, trust: own"]).check(&HashMap::new());
+        assert!(matches!(twice, Err(ConfigError::IssuerTwice(name)) if name == "a"));
+        let limits = issuers(&["issuer: a, trust: own, scopes: [s]"]).check(&HashMap::new());
+        assert!(matches!(limits, Err(ConfigError::IssuerLimits(name)) if name == "a"));
     }
 }

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
 use http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use router::config::{Authentication, Issuer, Jwks};
+use router::config::{Authentication, Issuer, Jwks, Trust};
 use serde_json::{Value, json};
 
 use crate::{
@@ -66,8 +66,13 @@ pub fn issuer() -> (Issuer, String) {
 /// The same with a token of these claims.
 pub fn issuer_of(claims: &Value) -> (Issuer, String) {
     let key = Key::new("k", 7);
-    let (issuer, audience) = (ISSUER.to_owned(), Some("moim".to_owned()));
-    (Issuer { issuer, audience, jwks: inline(&[&key]) }, key.token(claims))
+    (own(ISSUER, inline(&[&key])), key.token(claims))
+}
+
+/// An issuer that speaks for our users.
+pub fn own(issuer: &str, jwks: Jwks) -> Issuer {
+    let (issuer, audience) = (issuer.to_owned(), Some("moim".to_owned()));
+    Issuer { issuer, audience, trust: Trust::Own, scopes: vec![], roles: vec![], jwks }
 }
 
 /// Claims of a token that allows this.
@@ -88,8 +93,9 @@ async fn endpoint_with(
 ) -> String {
     let mut config = shop.config();
     change(&mut config.authentication);
-    config.authentication.issuers =
-        vec![Issuer { issuer: ISSUER.to_owned(), audience: Some("moim".to_owned()), jwks }];
+    if config.authentication.issuers.is_empty() {
+        config.authentication.issuers = vec![own(ISSUER, jwks)];
+    }
     let router = shop.router_with(config).await;
     format!("{}/graphql", serve(router.routes()).await)
 }
@@ -113,15 +119,62 @@ async fn a_valid_token_makes_a_viewer_and_none_makes_nobody() {
     let token = key.token(&claims());
     assert_eq!(ask(&url, Some(&format!("Bearer {token}"))).await.status, StatusCode::OK);
     assert_eq!(ask(&url, None).await.status, StatusCode::OK);
-    let identity = |index: usize| {
-        let header = shop.seen("user")[index].headers["moim-identity"].clone();
-        let bytes = URL_SAFE_NO_PAD.decode(header).unwrap();
-        serde_json::from_slice::<Value>(&bytes).unwrap()
-    };
+    let identity = |index| identity(&shop, index);
     let viewer = identity(0);
     assert_eq!((&viewer["kind"], &viewer["id"]), (&json!("viewer"), &json!(USER)));
     assert_eq!((&viewer["scopes"], &viewer["roles"]), (&json!(["a", "b"]), &json!(["r"])));
     assert_eq!(identity(1), json!({ "kind": "anonymous" }));
+}
+
+/// Whom the subgraph was told that a request came from.
+fn identity(shop: &Shop, index: usize) -> Value {
+    let header = shop.seen("user")[index].headers["moim-identity"].clone();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_subject_of_an_outside_issuer_is_never_one_of_our_users() {
+    // Given our own issuer, and two others whose keys we don't hold
+    let shop = Shop::open().await;
+    let keys = [Key::new("own", 1), Key::new("partner", 2), Key::new("other", 3)];
+    let names = [ISSUER, "https://partner.example.com", "https://other.example.com"];
+    let url = endpoint_with(&shop, inline(&[]), |authentication| {
+        let mut issuers: Vec<_> =
+            names.iter().zip(&keys).map(|(name, key)| own(name, inline(&[key]))).collect();
+        for issuer in &mut issuers[1..] {
+            issuer.trust = Trust::default();
+        }
+        issuers[1].roles = vec!["auditor".to_owned()];
+        issuers[1].scopes = vec!["b".to_owned()];
+        authentication.issuers = issuers;
+    })
+    .await;
+    let token = |index: usize, subject: &str| {
+        let mut claims = with("iss", names[index].into());
+        claims["sub"] = subject.into();
+        claims["roles"] = json!(["admin", "auditor"]);
+        format!("Bearer {}", keys[index].token(&claims))
+    };
+    // When each of them says that it is the same user of ours
+    for index in 0..3 {
+        assert_eq!(ask(&url, Some(&token(index, USER))).await.status, StatusCode::OK);
+    }
+    let [ours, partners, others] = [0, 1, 2].map(|index| identity(&shop, index));
+    // Then our own issuer is believed
+    assert_eq!((&ours["id"], &ours["roles"]), (&json!(USER), &json!(["admin", "auditor"])));
+    assert_eq!(ours["scopes"], json!(["a", "b"]));
+    // And the others' are two strangers, with only what their issuer may give
+    let id = |viewer: &Value| viewer["id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    assert_eq!([id(&partners), id(&others)].map(|id| id.get_version_num()), [8, 8]);
+    assert_ne!(partners["id"], others["id"]);
+    assert_eq!((&partners["roles"], &partners["scopes"]), (&json!(["auditor"]), &json!(["b"])));
+    assert_eq!((&others["roles"], &others["scopes"]), (&json!([]), &json!([])));
+    // And a stranger's id said as a subject is another stranger's; the same subject is the same one
+    let again = partners["id"].as_str().unwrap();
+    assert_eq!(ask(&url, Some(&token(1, again))).await.status, StatusCode::OK);
+    assert_eq!(ask(&url, Some(&token(1, USER))).await.status, StatusCode::OK);
+    assert_ne!(identity(&shop, 3)["id"], partners["id"]);
+    assert_eq!(identity(&shop, 4)["id"], partners["id"]);
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ fn router_config(base: &str) -> Result<router::Config> {
     }
     let limits = if setting::switch("MOIM_RATE_LIMIT", true)? { RATE_LIMITS } else { "" };
     let text = format!(
-        "{limits}authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      \
+        "{limits}authentication:\n  issuers:\n    - issuer: moim\n      audience: moim\n      trust: own\n      \
          jwks:\n        url: {base}/.well-known/jwks.json\n"
     );
     Ok(router::Config::from_yaml(&text)?)

@@ -16,7 +16,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use platform::{identity::Identity, signature::Keys, subgraph::Endpoint};
 use router::{
     Config, Router,
-    config::{Issuer, Jwks},
+    config::{Issuer, Jwks, Trust},
 };
 use serde_json::{Value, json};
 
@@ -208,6 +208,9 @@ impl House {
         config.authentication.issuers.push(Issuer {
             issuer: ISSUER.to_owned(),
             audience: None,
+            trust: Trust::Own,
+            scopes: Vec::new(),
+            roles: Vec::new(),
             jwks: Jwks::Inline(jwks().to_string()),
         });
         let router = Router::builder(SUPERGRAPH, config)
