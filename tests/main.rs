@@ -14,5 +14,6 @@ mod main_job;
 mod operations;
 mod operator;
 mod several;
+mod statements;
 mod trace;
 mod transport;

@@ -1,6 +1,6 @@
 //! What an operator does by commands: look at streams, give dead letters another chance, fill NATS again.
 
-use crate::kit::instance::Place;
+use crate::kit::{SOON, eventually, instance::Place, story};
 use async_nats::HeaderMap;
 use platform::{
     bus::{Bus, HEADER_CONSUMER, HEADER_REASON, HEADER_STREAM, HEADER_SUBJECT},
@@ -183,4 +183,43 @@ async fn an_emptied_nats_is_filled_by_one_command() {
     let table = moim.run(&["nats", "status"]).await;
     assert!(table.contains("transcript-heavy-high") && table.contains("LAG"), "{table}");
     moim.clean_up().await;
+}
+
+/// Given a cached profile that somebody changes in the database by hand, when an operator evicts it, all of its kind, or
+/// everything, then readers see the change; and a kind that there isn't is refused with those that there are.
+#[tokio::test]
+async fn the_cache_is_shown_and_evicted() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let person = story::register(&moim.client(), "somebody").await;
+    let postgres = Postgres::from(&place).expect("settings");
+    let users = database::connect(&postgres, "user").await.expect("database");
+    let run = async |arguments: &[&str]| {
+        place.run(arguments).await.unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+    };
+    let name =
+        async || person.client.send("{ me { name } }", json!({})).await.ok().text("/me/name");
+
+    let shown = run(&["cache", "show"]).await;
+    assert!(shown.contains("user.profile: 1800 s, hot ones in each process too\n"), "{shown}");
+    assert!(shown.contains("Redis: "), "{shown}");
+    let mut before = "somebody".to_owned();
+    for arguments in [
+        &["cache", "evict", "user.profile", &person.id] as &[_],
+        &["cache", "evict", "user.profile"],
+        &["cache", "evict", "all"],
+    ] {
+        assert_eq!(name().await, before);
+        before = format!("after {}", arguments.join(" "));
+        sqlx::query("UPDATE users SET name = $1").bind(&before).execute(&users).await.expect("SQL");
+        let evicted = run(arguments).await;
+        let expected =
+            if arguments.ends_with(&["all"]) { "everything is evicted" } else { "1 evicted" };
+        assert_eq!(evicted.trim_end(), expected);
+        eventually("the change is seen", SOON, || async { (name().await == before).then_some(()) })
+            .await;
+    }
+    let refused = place.run(&["cache", "evict", "nonsense"]).await.expect_err("no such kind");
+    assert!(refused.contains("there are meeting, "), "{refused}");
+    users.close().await;
 }

@@ -7,11 +7,13 @@
 //!
 //! | module | what it counts |
 //! |---|---|
+//! | `cache` | what the cache counted, the memory of its server |
 //! | [`http`] | requests to the HTTP server |
 //! | [`messaging`] | outbox, events, queues and jobs |
 //! | [`process`] | the process itself |
 //! | [`sampler`] | what has to be asked for: backlogs, ages, lags |
 
+mod cache;
 pub mod http;
 pub mod messaging;
 pub mod process;

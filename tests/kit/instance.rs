@@ -1,7 +1,13 @@
 //! A running `moim` process with databases, keys, streams and a data folder of its own.
 
 use super::client::Client;
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -14,6 +20,7 @@ const START: Duration = Duration::from_secs(90);
 /// Where one test keeps its things: names that no other test has.
 pub(crate) struct Place {
     data: TempDir,
+    log: Option<PathBuf>,
     environment: BTreeMap<String, String>,
 }
 
@@ -33,12 +40,17 @@ impl Place {
             // Tests look again and again, faster than people.
             set("MOIM_RATE_LIMIT", "false"),
         ]);
-        Self { data, environment }
+        Self { data, log: None, environment }
     }
 
     /// Sets a variable for every process started from here.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Has what is started from here log into a file, and tells which.
+    pub(crate) fn log_to_file(&mut self) -> PathBuf {
+        self.log.insert(self.data.path().join("moim.log")).clone()
     }
 
     /// What stands before its streams and subjects.
@@ -92,6 +104,10 @@ impl Place {
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(match &self.log {
+                Some(log) => File::create(log).expect("a file for the log").into(),
+                None => Stdio::inherit(),
+            })
             .kill_on_drop(true)
             .spawn()
             .expect("moim starts");

@@ -17,6 +17,12 @@ pub(crate) const TRANSCRIPT_SEGMENTS: &str = "subscription ($meetingId: ID!, $af
 pub(crate) const MEETING: &str = "query ($id: ID!) { meeting(id: $id) { title status
     transcript { text segments(first: 100) { nodes { id startMs endMs speaker { label } text } } }
     minutes { status sections { title body } } } }";
+/// The page of a meeting, over meeting, transcript, ai and todo.
+pub(crate) const PAGE: &str = "query ($id: ID!) { meeting(id: $id) { title status
+    transcript { text segments(first: 100) { nodes { startMs endMs speaker { label } text } } }
+    minutes { status sections { title body } }
+    summary { overview }
+    todos(first: 20) { nodes { title status } } } }";
 pub(crate) const TASKS: &str = "query ($id: ID!) { meeting(id: $id) {
     transcriptTasks { id kind status progress attempts error { code message } } } }";
 
@@ -136,6 +142,12 @@ pub(crate) async fn ended_meeting(host: &Client) -> String {
 pub(crate) fn speech_recording() -> Vec<u8> {
     let path = speech::testing::recording().expect("the pinned recording");
     std::fs::read(path).expect("the recording is readable")
+}
+
+/// The first seconds of it, as MP3 (`audio/mpeg`): quickly recognised.
+pub(crate) fn few_words() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/speech/tests/fixtures/speech.mp3");
+    std::fs::read(path).expect("the fixture is there")
 }
 
 /// Waits for the transcription task of a meeting; gives its id.

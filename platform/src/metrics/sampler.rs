@@ -132,6 +132,14 @@ pub async fn run(kernels: Vec<Kernel>, health: Registry, shutdown: Shutdown) {
     while !shutdown.is_triggered() {
         let all = services.iter_mut().map(Service::sample);
         futures::future::join_all(all).await;
+        if let Some(service) = services.first() {
+            let cache = &service.kernel.cache;
+            super::cache::tell(cache);
+            let memory = asked("redis", async { Ok(cache.server_memory().await?) });
+            if let Some(memory) = memory.await {
+                super::cache::tell_memory(memory);
+            }
+        }
         // Whoever probes, the gauges of health are fresh.
         health.report().await;
         SAMPLED.set(Utc::now().timestamp_millis() as f64 / 1_000.0);
