@@ -1,6 +1,7 @@
 //! Errors as clients see them. Inner causes are logged where they happen and
 //! never written here.
 
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::Map;
 
@@ -100,6 +101,20 @@ impl GraphQLError {
     /// The code, or an empty text where a subgraph gave none.
     pub fn code(&self) -> &str {
         self.extensions.get("code").and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+}
+
+impl GraphQLError {
+    /// The HTTP status of a request that is refused with it.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self.code() {
+            code::UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
+            code::RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,
+            code::DOCUMENT_NOT_ALLOWED => StatusCode::FORBIDDEN,
+            // Clients then send the document along, so it is no error of HTTP.
+            code::PERSISTED_QUERY_NOT_FOUND | code::PERSISTED_QUERY_NOT_SUPPORTED => StatusCode::OK,
+            _ => StatusCode::BAD_REQUEST,
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`push`] | subscriptions fed by the event stream |
 //! | [`document`] | persisted documents, the safelist |
 //! | `metrics` | what is counted |
+//! | `record` | what is told of each operation: its line in the log, its span, its counts |
 //! | [`limit`] | how much one operation may ask for |
 //! | `name` | sets of names
 //! | [`error`] | errors as clients see them |
@@ -43,6 +44,7 @@ mod planner;
 mod projection;
 pub mod push;
 pub mod rate;
+mod record;
 pub mod reload;
 pub mod remote;
 mod schema;

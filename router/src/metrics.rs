@@ -1,7 +1,7 @@
 //! What the router counts. Each thing is counted where it happens, by a handle that was made before:
 //! some atomic additions, no lock and no allocation per request.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use platform::metrics::{
     self, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -11,7 +11,9 @@ use platform::metrics::{
 use crate::{
     engine::{Answer, Operation},
     error::{GraphQLError, code},
-    fetch, limit, push, reload, remote,
+    fetch, limit, push,
+    record::Way,
+    reload, remote,
 };
 
 /// The endpoint.
@@ -62,6 +64,7 @@ const EVENT_BUCKETS_S: [f64; 11] =
 /// What all requests of the process count on.
 pub(crate) struct Metrics {
     operations: [[IntCounter; 3]; 4],
+    durations: [[Histogram; Way::ALL.len()]; 4],
     errors: [IntCounter; CODES.len() + 1],
     pub(crate) rate_limited: IntCounter,
     pub(crate) plan_hits: IntCounter,
@@ -151,6 +154,12 @@ impl Metrics {
             "GraphQL operations by their kind and what became of them.",
             &["graphql_operation_type", "outcome"],
         );
+        let durations = metrics::histograms(
+            "moim_graphql_operation_duration_seconds",
+            "Time from an operation's arrival to its answer, or to its stream's beginning.",
+            &["graphql_operation_type", "way"],
+            &REQUEST_BUCKETS_S,
+        );
         let errors = metrics::counters(
             "moim_graphql_errors_total",
             "Errors that clients were told, by extensions.code.",
@@ -168,8 +177,11 @@ impl Metrics {
         );
         let kinds = [Operation::Query, Operation::Mutation, Operation::Subscription];
         let [query, mutation, subscription] = kinds.map(Operation::as_str);
+        let kinds = [query, mutation, subscription, "unknown"];
         Self {
-            operations: [query, mutation, subscription, "unknown"].map(|kind| {
+            durations: kinds
+                .map(|kind| Way::ALL.map(|way| durations.with_label_values(&[kind, way]))),
+            operations: kinds.map(|kind| {
                 ["ok", "partial", "refused"]
                     .map(|outcome| operations.with_label_values(&[kind, outcome]))
             }),
@@ -215,9 +227,16 @@ impl Metrics {
     }
 
     /// An operation came to an end, or its stream to a beginning; without a kind it was no operation.
-    pub(crate) fn operation(&self, kind: Option<Operation>, outcome: Outcome) {
+    pub(crate) fn operation(
+        &self,
+        kind: Option<Operation>,
+        way: Way,
+        outcome: Outcome,
+        took: Duration,
+    ) {
         let kind = kind.map_or(self.operations.len() - 1, |kind| kind as usize);
         self.operations[kind][outcome as usize].inc();
+        self.durations[kind][way as usize].observe(took.as_secs_f64());
     }
 
     /// Errors that a client is told.
@@ -320,7 +339,7 @@ impl Fetches {
     }
 
     /// A fetch came to an end.
-    pub(crate) fn observe(&self, result: Fetched, took: std::time::Duration) {
+    pub(crate) fn observe(&self, result: Fetched, took: Duration) {
         self.results[result as usize].observe(took.as_secs_f64());
     }
 }

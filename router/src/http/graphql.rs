@@ -14,11 +14,11 @@ use http::{
         ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE,
     },
 };
-use platform::{identity::Identity, telemetry::TraceContext};
+use platform::telemetry::TraceContext;
 
 use super::{
     negotiation::{Media, accepted},
-    operation::{Caller, Outcome, Told},
+    operation::{Caller, Outcome},
     request::{GraphQLRequest, QueryParameters, Refusal, Requests, check_csrf},
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     error::{self, GraphQLError, code},
     gateway::Gateway,
     limit,
+    record::{Record, Way},
     subscription::websocket,
 };
 
@@ -100,21 +101,24 @@ async fn handle(
     safe: bool,
     started: Instant,
 ) -> Response {
-    let trace = TraceContext::from_headers(headers);
-    let mut line = Line { trace, started, viewer: None, told: Told::default() };
-    let Some(media) = accepted(headers) else {
-        let message = "Accept `application/json` or `application/graphql-response+json`.";
-        let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, code::BAD_REQUEST, message);
-        return line.log(refuse(Media::Json, &refusal));
-    };
-    let response = match answer(gateway, headers, read, safe, media, &mut line).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            line.told.errors = 1;
-            refuse(media, &refusal)
+    let mut record = Record::new(Way::Http, TraceContext::from_headers(headers), started);
+    let response = match accepted(headers) {
+        None => {
+            let message = "Accept `application/json` or `application/graphql-response+json`.";
+            record.refused(1);
+            let status = StatusCode::NOT_ACCEPTABLE;
+            refuse(Media::Json, &Refusal::new(status, code::BAD_REQUEST, message))
         }
+        Some(media) => match answer(gateway, headers, read, safe, media, &mut record).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                record.refused(1);
+                refuse(media, &refusal)
+            }
+        },
     };
-    line.log(response)
+    record.close(response.status());
+    response
 }
 
 async fn answer(
@@ -123,7 +127,7 @@ async fn answer(
     read: Result<Requests, Refusal>,
     safe: bool,
     media: Media,
-    line: &mut Line,
+    record: &mut Record,
 ) -> Result<Response, Refusal> {
     let requests = read?;
     let identity = gateway.identify(headers).await.map_err(|error| {
@@ -132,17 +136,15 @@ async fn answer(
         let message = "The access token is expired or not valid.";
         Refusal::new(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, message)
     })?;
-    if let Identity::Viewer(viewer) = &identity {
-        line.viewer = Some(viewer.id.to_string());
-    }
-    let caller = Caller { gateway, headers, identity, trace: line.trace, safe, media };
+    record.of(&identity);
+    let caller = Caller { gateway, headers, identity, trace: record.trace(), safe, media };
     match requests {
-        Requests::One(request) => match caller.run(*request, &mut line.told).await? {
+        Requests::One(request) => match caller.run(*request, record).await? {
             Outcome::Answer(answer) => Ok(respond(media, answer)),
             Outcome::Stream(response) => Ok(response),
         },
         Requests::Batch(requests) => {
-            let body = batch(caller, requests, &mut line.told).await?;
+            let body = batch(caller, requests, record).await?;
             Ok(write(media, StatusCode::OK, body))
         }
     }
@@ -153,7 +155,7 @@ async fn answer(
 async fn batch(
     caller: Caller<'_>,
     requests: Vec<Result<GraphQLRequest, Refusal>>,
-    told: &mut Told,
+    record: &mut Record,
 ) -> Result<Bytes, Refusal> {
     if matches!(caller.media, Media::EventStream | Media::Multipart) {
         let message = "A batch cannot be streamed: accept `application/json`.";
@@ -161,32 +163,35 @@ async fn batch(
     }
     let caller = &caller;
     let runs = requests.into_iter().map(|request| async move {
-        let mut told = Told::default();
+        let mut part = Record::new(Way::Batch, caller.trace, Instant::now());
         let outcome = match request {
-            Ok(request) => caller.run(request, &mut told).await,
+            Ok(request) => caller.run(request, &mut part).await,
             Err(refusal) => {
-                told.errors = 1;
+                part.refused(1);
                 Err(refusal)
             }
         };
-        let body = match outcome {
-            Ok(Outcome::Answer(answer)) => answer.body,
+        let (body, status) = match outcome {
+            Ok(Outcome::Answer(answer)) => {
+                let status = status(Media::GraphQL, &answer);
+                (answer.body, status)
+            }
             // Not for these media types.
-            Ok(Outcome::Stream(_)) => error::response(&[]),
-            Err(refusal) => error::response(&[refusal.error]),
+            Ok(Outcome::Stream(_)) => (error::response(&[]), StatusCode::BAD_REQUEST),
+            Err(refusal) => (error::response(&[refusal.error]), refusal.status),
         };
-        (body, told)
+        let sum = part.sum();
+        part.close(status);
+        (body, sum)
     });
     let answers = futures::future::join_all(runs).await;
-    told.kind = "batch";
     let mut body = vec![b'['];
-    for (index, (answer, of_one)) in answers.iter().enumerate() {
+    for (index, (answer, sum)) in answers.into_iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(answer);
-        told.errors += of_one.errors;
-        told.cost = told.cost.saturating_add(of_one.cost);
+        body.extend_from_slice(&answer);
+        record.add(sum);
     }
     body.push(b']');
     Ok(body.into())
@@ -194,11 +199,14 @@ async fn batch(
 
 /// A GraphQL response, with the status that its media type wants.
 fn respond(media: Media, answer: Answer) -> Response {
-    let status = match (media, answer.executed) {
+    write(media, status(media, &answer), answer.body)
+}
+
+fn status(media: Media, answer: &Answer) -> StatusCode {
+    match (media, answer.executed) {
         (Media::GraphQL, false) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
-    };
-    write(media, status, answer.body)
+    }
 }
 
 /// The response to what is no GraphQL request, or may not be one here.
@@ -231,32 +239,4 @@ fn write(media: Media, status: StatusCode, body: Bytes) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     response
-}
-
-/// One line per request; never tokens, documents or variables.
-struct Line {
-    trace: TraceContext,
-    started: Instant,
-    viewer: Option<String>,
-    told: Told,
-}
-
-impl Line {
-    fn log(&self, response: Response) -> Response {
-        let told = &self.told;
-        let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
-        tracing::info!(
-            operation = told.operation.as_deref(),
-            kind = told.kind,
-            hash = format_args!("{:016x}", told.hash),
-            viewer = self.viewer.as_deref(),
-            cost = told.cost,
-            status = response.status().as_u16(),
-            errors = told.errors,
-            duration_ms,
-            trace_id = self.trace.trace_id(),
-            "request"
-        );
-        response
-    }
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use platform::{
-    identity::Identity,
-    telemetry::{Kind, Span, TraceContext},
-};
+use platform::{identity::Identity, telemetry::TraceContext};
 
 use super::{
     negotiation::Media,
@@ -18,7 +15,7 @@ use crate::{
     engine::{Answer, Engine, Operation, Prepared},
     error::{GraphQLError, code},
     gateway::Gateway,
-    metrics::{self, METRICS},
+    record::Record,
     subscription::{self, multipart, sse},
 };
 
@@ -40,43 +37,30 @@ pub(super) enum Outcome {
     Stream(Response),
 }
 
-/// What is told of it in the log.
-#[derive(Default)]
-pub(super) struct Told {
-    pub(super) operation: Option<String>,
-    pub(super) kind: &'static str,
-    pub(super) operation_kind: Option<Operation>,
-    pub(super) hash: u64,
-    pub(super) cost: u64,
-    pub(super) errors: usize,
-}
-
 impl Caller<'_> {
     /// Finds the document, prepares and executes the operation.
     pub(super) async fn run(
         &self,
         request: GraphQLRequest,
-        told: &mut Told,
+        record: &mut Record,
     ) -> Result<Outcome, Refusal> {
-        let outcome = self.try_run(request, told).await;
-        let result = match &outcome {
-            Ok(Outcome::Answer(answer)) => {
-                told.errors = answer.errors;
-                metrics::Outcome::of(answer)
-            }
-            Ok(Outcome::Stream(_)) => metrics::Outcome::Ok,
-            Err(_) => {
-                told.errors = 1;
-                metrics::Outcome::Refused
-            }
-        };
-        METRICS.operation(told.operation_kind, result);
+        record.of(&self.identity);
+        let outcome = self.try_run(request, record).await;
+        match &outcome {
+            Ok(Outcome::Answer(answer)) => record.answered(answer),
+            Ok(Outcome::Stream(_)) => record.begun(),
+            Err(_) => record.refused(1),
+        }
         outcome
     }
 
-    async fn try_run(&self, request: GraphQLRequest, told: &mut Told) -> Result<Outcome, Refusal> {
+    async fn try_run(
+        &self,
+        request: GraphQLRequest,
+        record: &mut Record,
+    ) -> Result<Outcome, Refusal> {
         let documents = &self.gateway.documents;
-        let document = documents.find(request.document).await.map_err(not_found)?;
+        let document = documents.find(request.document).await.map_err(Refusal::from)?;
         let engine = self.gateway.engine();
         let name = request.operation_name.as_deref();
         let prepared = engine.prepare_for(&document, name, &self.identity).await;
@@ -85,11 +69,7 @@ impl Caller<'_> {
             Err(errors) => return Ok(self.refused(errors)),
         };
         documents.keep(&document).await;
-        told.operation = prepared.operation_name().map(str::to_owned);
-        told.kind = prepared.operation().as_str();
-        told.operation_kind = Some(prepared.operation());
-        told.hash = prepared.hash();
-        told.cost = prepared.cost(&request.variables);
+        let span = record.prepared(&prepared, &request.variables);
         if self.safe && prepared.operation() == Operation::Mutation {
             let message = "Mutations must be sent by POST.";
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -99,9 +79,8 @@ impl Caller<'_> {
             return Ok(self.refused(vec![error]));
         }
         let mut ctx = self.gateway.context(self.identity.clone(), self.headers);
-        let span = operation_span(&prepared, self.trace);
         ctx.trace = span.context();
-        ctx.pay(&prepared).await.map_err(too_many)?;
+        ctx.pay(&prepared).await.map_err(Refusal::from)?;
         if self.streams(&prepared) {
             let query = subscription::Query {
                 query: document.into_text(),
@@ -123,7 +102,7 @@ impl Caller<'_> {
         let mut answer = self.trace.scope(work).await;
         if request.wants_cost && answer.executed {
             let limit = self.gateway.config.limits.cost;
-            answer.body = with_cost(&answer.body, told.cost, limit);
+            answer.body = with_cost(&answer.body, record.cost(), limit);
         }
         Ok(Outcome::Answer(answer))
     }
@@ -155,32 +134,6 @@ async fn execute(
     ctx: &crate::engine::RequestContext,
 ) -> Answer {
     engine.answer(prepared, variables, ctx).await
-}
-
-/// The span of an operation: it ends with its answer, or when its stream begins.
-fn operation_span(prepared: &Prepared, trace: TraceContext) -> Span {
-    let kind = prepared.operation().as_str();
-    let mut span = Span::start(Kind::Internal, Some(trace), || kind.into());
-    span.set("graphql.operation.type", || kind);
-    if let Some(name) = prepared.operation_name() {
-        span.set("graphql.operation.name", || name.to_owned());
-    }
-    span.set("moim.graphql.hash", || format!("{:016x}", prepared.hash()));
-    span
-}
-
-/// Clients then send the document along, so it is no error of HTTP.
-fn not_found(error: GraphQLError) -> Refusal {
-    let status = match error.code() {
-        code::PERSISTED_QUERY_NOT_FOUND | code::PERSISTED_QUERY_NOT_SUPPORTED => StatusCode::OK,
-        code::DOCUMENT_NOT_ALLOWED => StatusCode::FORBIDDEN,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    Refusal { status, error }
-}
-
-fn too_many(error: GraphQLError) -> Refusal {
-    Refusal { status: StatusCode::TOO_MANY_REQUESTS, error }
 }
 
 /// Adds `extensions` to a response that has none.

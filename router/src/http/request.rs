@@ -52,6 +52,12 @@ impl Refusal {
     }
 }
 
+impl From<GraphQLError> for Refusal {
+    fn from(error: GraphQLError) -> Self {
+        Self { status: error.status(), error }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parameters {

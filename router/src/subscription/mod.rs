@@ -22,6 +22,7 @@ use futures::{
     FutureExt, StreamExt,
     stream::{self, BoxStream},
 };
+use http::StatusCode;
 use platform::telemetry::TraceContext;
 use tokio::sync::{Semaphore, watch};
 
@@ -29,6 +30,7 @@ use crate::{
     engine::{Operation, RequestContext, Variables},
     error::{self, GraphQLError},
     push::{Config, Delivery, Plane},
+    record::Record,
     reload::Current,
 };
 
@@ -119,10 +121,20 @@ impl Live {
         query: Query,
         context: RequestContext,
     ) -> BoxStream<'static, Delivery> {
+        self.run_recorded(query, context, None)
+    }
+
+    /// The same; with a record it is told how it went. Who has none tells it himself.
+    pub(crate) fn run_recorded(
+        self: &Arc<Self>,
+        query: Query,
+        context: RequestContext,
+        record: Option<Record>,
+    ) -> BoxStream<'static, Delivery> {
         let (live, trace) = (self.clone(), context.trace);
         // The future is boxed apart, so that a running subscription doesn't carry the
         // room that starting it needed.
-        let start = async move { live.start(query, context).await }.boxed();
+        let start = async move { live.start(query, context, record).await }.boxed();
         // Whoever polls it does so long after the request's own scope is over.
         let mut deliveries = stream::once(start).flatten().boxed();
         stream::poll_fn(move |cx| trace.enter(|| deliveries.poll_next_unpin(cx)))
@@ -134,32 +146,56 @@ impl Live {
         self: &Arc<Self>,
         query: Query,
         context: RequestContext,
+        mut record: Option<Record>,
     ) -> BoxStream<'static, Delivery> {
-        self.try_start(query, context).await.unwrap_or_else(|errors| {
-            stream::once(std::future::ready(Delivery::Failed(errors))).boxed()
-        })
+        match self.try_start(query, context, record.as_mut()).await {
+            Ok(deliveries) => {
+                if let Some(record) = record {
+                    record.close(StatusCode::OK);
+                }
+                deliveries
+            }
+            Err(errors) => {
+                if let Some(record) = record {
+                    record.refuse(&errors);
+                }
+                stream::once(std::future::ready(Delivery::Failed(errors))).boxed()
+            }
+        }
     }
 
     async fn try_start(
         self: &Arc<Self>,
         query: Query,
         mut context: RequestContext,
+        mut record: Option<&mut Record>,
     ) -> Result<BoxStream<'static, Delivery>, Vec<GraphQLError>> {
         let name = query.operation_name.as_deref();
         // Before the state is looked at, so that no change after it is missed.
         let mut changes = self.current.subscribe();
         let current = Arc::clone(&changes.borrow_and_update());
         let prepared = current.engine.prepare_for(&query.query, name, &context.identity).await?;
+        let span = record.as_mut().map(|record| record.prepared(&prepared, &query.variables));
+        if let Some(span) = &span {
+            context.trace = span.context();
+        }
         context.pay(&prepared).await.map_err(|error| vec![error])?;
         current.engine.check_variables(&prepared, &query.variables)?;
         current.engine.check_cost(&prepared, &query.variables).map_err(|error| vec![error])?;
         if prepared.operation() != Operation::Subscription {
-            let body = current.engine.execute(&prepared, &query.variables, &context).await;
-            let answer = [Delivery::Next { cursor: None, body }, Delivery::Complete];
+            let answer = current.engine.answer(&prepared, &query.variables, &context).await;
+            if let Some(record) = record {
+                record.answered(&answer);
+            }
+            let answer = [Delivery::Next { cursor: None, body: answer.body }, Delivery::Complete];
             return Ok(stream::iter(answer).boxed());
         }
         // It has no end of its own, and must never see a state from before an event.
         (context.deadline, context.fresh) = (None, true);
-        running::start(self, &current, changes, prepared, query, context).await
+        let started = running::start(self, &current, changes, prepared, query, context).await?;
+        if let Some(record) = record {
+            record.begun();
+        }
+        Ok(started)
     }
 }

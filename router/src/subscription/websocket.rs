@@ -12,7 +12,6 @@ use axum::{
 };
 use futures::stream::BoxStream;
 use http::{HeaderMap, StatusCode, header};
-use platform::telemetry::TraceContext;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::{StreamExt as _, StreamMap};
@@ -25,6 +24,7 @@ use crate::{
     gateway::Gateway,
     metrics::METRICS,
     push::Delivery,
+    record::{Record, Way},
 };
 
 use super::{
@@ -232,14 +232,16 @@ impl Client {
             // The close that follows tells the client that it was not begun.
             return Ok(());
         }
-        let trace = TraceContext::new();
+        let mut record = Record::alone(Way::WebSocket, "WEBSOCKET /graphql");
+        record.of(&self.connection.context.identity);
+        let trace = record.trace();
         let most = self.connection.live().config().websocket.max_subscriptions;
         if self.operations.len() >= most {
             let error = GraphQLError::new(
                 code::BAD_REQUEST,
                 format!("A connection can have {most} operations running."),
             );
-            return self.refuse(&id, error, trace).await;
+            return self.refuse(&id, error, record).await;
         }
         let extensions = operation.extensions.unwrap_or_default();
         let document = match Asked::new(operation.query, &extensions) {
@@ -248,7 +250,7 @@ impl Client {
         };
         let document = match document {
             Ok(document) => document,
-            Err(error) => return self.refuse(&id, error, trace).await,
+            Err(error) => return self.refuse(&id, error, record).await,
         };
         let gateway = &self.connection.gateway;
         if document.is_new() {
@@ -273,39 +275,42 @@ impl Client {
             trace,
             ..RequestContext::new(self.connection.context.identity.clone())
         };
-        self.operations.insert(id, self.connection.live().run(query, context));
+        let deliveries = self.connection.live().run_recorded(query, context, Some(record));
+        self.operations.insert(id, deliveries);
         Ok(())
     }
 
-    async fn refuse(
-        &mut self,
-        id: &str,
-        error: GraphQLError,
-        trace: TraceContext,
-    ) -> Result<(), End> {
+    async fn refuse(&mut self, id: &str, error: GraphQLError, record: Record) -> Result<(), End> {
         let mut errors = [error];
-        crate::error::name_trace(&mut errors, &trace);
-        self.say(protocol::error(id, &errors)).await
+        crate::error::name_trace(&mut errors, &record.trace());
+        record.refuse(&errors);
+        self.fail(id, &errors).await
+    }
+
+    async fn fail(&mut self, id: &str, errors: &[GraphQLError]) -> Result<(), End> {
+        METRICS.errors(errors);
+        self.say(protocol::error(id, errors)).await
     }
 
     async fn deliver(&mut self, id: &str, delivery: Delivery) -> Result<(), End> {
-        let text = match delivery {
-            Delivery::Next { body, .. } => return self.say(protocol::next(id, &body)).await,
+        match delivery {
+            Delivery::Next { body, .. } => self.say(protocol::next(id, &body)).await,
+            // Frees the place before the client takes the last message.
             Delivery::Failed(errors) => {
-                METRICS.errors(&errors);
-                protocol::error(id, &errors)
+                self.operations.remove(id);
+                self.fail(id, &errors).await
             }
-            Delivery::Complete => protocol::complete(id),
+            Delivery::Complete => {
+                self.operations.remove(id);
+                self.say(protocol::complete(id)).await
+            }
             // The socket is closed when its other operations have ended, too.
             Delivery::Closed => {
                 self.operations.remove(id);
                 self.stopping = true;
-                return Ok(());
+                Ok(())
             }
-        };
-        // Frees the place before the client takes the last message.
-        self.operations.remove(id);
-        self.say(text).await
+        }
     }
 
     async fn say(&mut self, text: String) -> Result<(), End> {

@@ -11,6 +11,8 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
+use crate::log;
+
 use super::{
     house::{House, MEMBER, OUTSIDER, token},
     stand::{PATIENCE, eventually},
@@ -360,4 +362,74 @@ async fn errors_name_their_trace() {
     assert_eq!(error["extensions"]["code"], "PERSISTED_QUERY_NOT_FOUND");
     traces.insert(error["extensions"]["traceId"].as_str().expect("a trace id").to_owned());
     assert_eq!(traces.len(), queries.len() + 1, "each operation has its own");
+}
+
+#[tokio::test]
+async fn every_operation_has_a_line_in_the_log_and_is_counted() {
+    log::keep();
+    let house = House::new().await;
+    let mut client = Client::of(&house, MEMBER).await;
+    // When there are a query, a mutation, a subscription, and operations that are refused
+    client.subscribe("1", "query LoggedQuery { room(id: \"r1\") { title } }").await;
+    client.next("1").await;
+    client.hear().await;
+    let rename =
+        "mutation LoggedMutation($title: String!) { rename(id: \"r1\", title: $title) { id } }";
+    let payload = json!({"query": rename, "variables": {"title": "a secret title"}});
+    client.say(json!({"id": "1", "type": "subscribe", "payload": payload})).await;
+    client.next("1").await;
+    client.hear().await;
+    let room = "subscription LoggedSubscription { roomUpdated(roomId: \"r1\") { type } }";
+    client.subscribe("stays", room).await;
+    client.next("stays").await;
+    client.subscribe("1", "query LoggedCost { room(id: 1.5) { id } }").await;
+    let refused = client.hear().await["payload"][0]["extensions"]["traceId"].take();
+    // Then each has its line
+    for (name, kind) in [
+        ("LoggedQuery", "query"),
+        ("LoggedMutation", "mutation"),
+        ("LoggedSubscription", "subscription"),
+    ] {
+        let lines = log::lines("operation", name);
+        let [line] = lines.as_slice() else { panic!("{name}: {lines:?}") };
+        let told = [&line["kind"], &line["way"], &line["message"], &line["viewer"]];
+        assert_eq!(told, [kind, "websocket", "operation", MEMBER], "{line}");
+        assert_eq!((&line["status"], &line["errors"]), (&json!(200), &json!(0)), "{line}");
+        assert!(line["cost"].as_u64().is_some_and(|cost| cost > 0), "{line}");
+        assert_eq!(line["trace_id"].as_str().map(str::len), Some(32));
+        assert!(!line.to_string().contains("a secret title"), "{line}");
+    }
+    let lines = log::lines("trace_id", refused.as_str().expect("a trace"));
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&line["status"], &line["errors"]), (&json!(400), &json!(1)), "{line}");
+    // And is counted
+    let metrics = platform::metrics::text();
+    for (kind, outcome) in [("query", "ok"), ("mutation", "ok"), ("subscription", "ok")] {
+        let counted = format!(
+            "moim_graphql_operations_total{{graphql_operation_type=\"{kind}\",outcome=\"{outcome}\"}} 0"
+        );
+        assert!(!metrics.contains(&counted), "{counted}");
+        let timed = format!(
+            "moim_graphql_operation_duration_seconds_count{{graphql_operation_type=\"{kind}\",way=\"websocket\"}} "
+        );
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&timed)).expect("timed");
+        assert_ne!(count, "0", "{timed}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_its_client_stops_is_told_too() {
+    log::keep();
+    let house = House::new().await;
+    let mut client = Client::of(&house, MEMBER).await;
+    // Given a mutation that can't get on
+    let turn = house.state.turns.acquire().await.expect("a turn");
+    client.subscribe("m", "mutation LoggedStop { rename(id: \"r1\", title: \"x\") { id } }").await;
+    eventually(|| house.state.waiting.load(Ordering::SeqCst) == 1).await;
+    // When its client doesn't want it any more
+    client.say(json!({"id": "m", "type": "complete"})).await;
+    // Then the log says so
+    eventually(|| !log::lines("operation", "LoggedStop").is_empty()).await;
+    assert_eq!(log::lines("operation", "LoggedStop")[0]["status"], 499);
+    drop(turn);
 }
