@@ -18,7 +18,7 @@ import { sortDocument, withoutDirectives } from "./document.mjs";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const NOTICE = "# Composed by `make schema`. Don't edit.\n\n";
 /** Directives that tell the router something and clients nothing. */
-const ROUTER_ONLY = ["eventSource"];
+const ROUTER_ONLY = ["eventSource", "viewerIndependent"];
 
 /** What the person who runs this can mend. */
 class CompositionError extends Error {}

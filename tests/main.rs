@@ -14,6 +14,7 @@ mod main_job;
 mod operations;
 mod operator;
 mod several;
+mod shared_events;
 mod statements;
 mod trace;
 mod transport;

@@ -21,6 +21,13 @@ pub enum Identity {
         /// Its name.
         name: String,
     },
+    /// Everybody who belongs to one group, as one: the router asks so for what is the same for all of
+    /// them, after each has shown that he belongs. It may see what belongs to that group, and is nobody:
+    /// it changes nothing and has nothing of its own.
+    Group {
+        /// The group.
+        id: Uuid,
+    },
 }
 
 /// A person who has logged in.
@@ -71,7 +78,7 @@ impl Identity {
     pub fn viewer(&self) -> Result<&Viewer, async_graphql::Error> {
         match self {
             Self::Viewer(viewer) => Ok(viewer),
-            Self::Anonymous | Self::Service { .. } => {
+            Self::Anonymous | Self::Service { .. } | Self::Group { .. } => {
                 Err(ApiError::unauthenticated().into_graphql())
             }
         }
@@ -84,7 +91,9 @@ impl Identity {
     pub fn service(&self) -> Result<&str, async_graphql::Error> {
         match self {
             Self::Service { name } => Ok(name),
-            Self::Anonymous | Self::Viewer(_) => Err(ApiError::forbidden().into_graphql()),
+            Self::Anonymous | Self::Viewer(_) | Self::Group { .. } => {
+                Err(ApiError::forbidden().into_graphql())
+            }
         }
     }
 
@@ -132,5 +141,7 @@ mod tests {
         assert!(Identity::Anonymous.viewer().is_err());
         assert!(Identity::Service { name: "a".into() }.viewer().is_err());
         assert!(Identity::Anonymous.service().is_err());
+        let group = Identity::Group { id: Uuid::nil() };
+        assert!(group.viewer().is_err() && group.service().is_err());
     }
 }

@@ -37,6 +37,7 @@ impl Query {
             Identity::Anonymous => "nobody".into(),
             Identity::Viewer(viewer) => viewer.id.to_string(),
             Identity::Service { name } => format!("service {name}"),
+            Identity::Group { id } => format!("group {id}"),
         }
     }
 

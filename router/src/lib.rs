@@ -22,7 +22,8 @@
 //! | `metrics` | what is counted |
 //! | `record` | what is told of each operation: its line in the log, its span, its counts |
 //! | [`limit`] | how much one operation may ask for |
-//! | `name` | sets of names
+//! | `independence` | fields that are the same for every viewer |
+//! | `name` | sets of names |
 //! | [`error`] | errors as clients see them |
 
 pub mod authentication;
@@ -36,6 +37,7 @@ pub mod fetch;
 pub mod gateway;
 pub mod headers;
 mod http;
+mod independence;
 pub mod limit;
 mod metrics;
 pub mod mode;

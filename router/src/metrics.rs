@@ -75,6 +75,7 @@ pub(crate) struct Metrics {
     pub(crate) pushed: IntCounter,
     pub(crate) event_lag: Histogram,
     pub(crate) push_duration: Histogram,
+    pub(crate) push_shared: IntCounter,
     pub(crate) stream_pending: IntGauge,
     ends: [IntCounter; Ended::ALL.len()],
 }
@@ -217,6 +218,10 @@ impl Metrics {
                 "moim_push_duration_seconds",
                 "Time from an event's arrival to the response for a subscription.",
                 &EVENT_BUCKETS_S,
+            ),
+            push_shared: metrics::counter(
+                "moim_push_executions_shared_total",
+                "Events whose answer a subscription had from another's execution.",
             ),
             stream_pending: metrics::gauge(
                 "moim_push_stream_lag_messages",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     authorization::Rules,
+    independence::Independence,
     name::Names,
     planner::{self, PlanError, Planner},
     schema::Schema,
@@ -29,6 +30,8 @@ pub struct Supergraph {
     pub(crate) field_names: Names,
     /// Who may see what.
     pub(crate) rules: Rules,
+    /// What is the same for every viewer.
+    pub(crate) independence: Independence,
     subgraphs: Vec<Subgraph>,
 }
 
@@ -60,9 +63,20 @@ impl Supergraph {
         let schema = Schema::new(planner.public_schema());
         let mut subgraphs = planner.subgraphs();
         subgraphs.sort_by(|a, b| a.name.cmp(&b.name));
-        let rules = Rules::new(&planner::read(&sdl)?, &schema);
+        let document = planner::read(&sdl)?;
+        let rules = Rules::new(&document, &schema);
+        let independence = Independence::new(&document);
         let (abstract_names, field_names) = (planner.abstract_names(), planner.field_names());
-        Ok(Self { sdl, planner, schema, abstract_names, field_names, rules, subgraphs })
+        Ok(Self {
+            sdl,
+            planner,
+            schema,
+            abstract_names,
+            field_names,
+            rules,
+            independence,
+            subgraphs,
+        })
     }
 
     /// The SDL it was loaded from.

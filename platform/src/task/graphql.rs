@@ -49,6 +49,7 @@ use async_graphql::{
 use chrono::{DateTime, Utc};
 
 use super::{Task, TaskStatus};
+use crate::access::viewer_independent;
 
 /// Name of the interface.
 const INTERFACE: &str = "Task";
@@ -58,8 +59,10 @@ const INTERFACE: &str = "Task";
 #[graphql(shareable)]
 pub struct TaskError {
     /// What programs look at: a stable word in upper case.
+    #[graphql(directive = viewer_independent::apply())]
     pub code: String,
     /// What people read.
+    #[graphql(directive = viewer_independent::apply())]
     pub message: String,
 }
 
@@ -100,46 +103,55 @@ impl<K> TaskFields<K> {
 #[Object(name_type, shareable, inaccessible)]
 impl<K: OutputType> TaskFields<K> {
     /// Id of the task.
+    #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> &ID {
         &self.id
     }
 
     /// What kind of work it is.
+    #[graphql(directive = viewer_independent::apply())]
     async fn kind(&self) -> &K {
         &self.kind
     }
 
     /// How far it is.
+    #[graphql(directive = viewer_independent::apply())]
     async fn status(&self) -> TaskStatus {
         self.status
     }
 
     /// Percent done, 0 to 100; never falls.
+    #[graphql(directive = viewer_independent::apply())]
     async fn progress(&self) -> i32 {
         self.progress
     }
 
     /// How often work was started.
+    #[graphql(directive = viewer_independent::apply())]
     async fn attempts(&self) -> i32 {
         self.attempts
     }
 
     /// When it was asked for.
+    #[graphql(directive = viewer_independent::apply())]
     async fn created_at(&self) -> DateTime<Utc> {
         self.created_at
     }
 
     /// When work first started.
+    #[graphql(directive = viewer_independent::apply())]
     async fn started_at(&self) -> Option<DateTime<Utc>> {
         self.started_at
     }
 
     /// When it was completed, failed or cancelled.
+    #[graphql(directive = viewer_independent::apply())]
     async fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.completed_at
     }
 
     /// Why it failed, if it did.
+    #[graphql(directive = viewer_independent::apply())]
     async fn error(&self) -> Option<&TaskError> {
         self.error.as_ref()
     }

@@ -28,6 +28,8 @@ impl Requirement {
         let viewer = match identity {
             // Our own services answer for themselves.
             Identity::Service { .. } => return true,
+            // It executes what was prepared for a viewer, and is never prepared for itself.
+            Identity::Group { .. } => return false,
             Identity::Anonymous => return false,
             Identity::Viewer(viewer) => viewer,
         };

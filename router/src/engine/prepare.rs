@@ -74,6 +74,8 @@ pub struct Prepared {
     grant: Grant,
     cost: Cost,
     subscription: Option<SubscriptionPlan>,
+    /// All that it selects is the same for everybody who may see it.
+    independent: bool,
     pub(super) plan: Plan,
     pub(super) projection: Projection,
     pub(super) flags: Flags,
@@ -120,6 +122,16 @@ impl Prepared {
     /// What feeds a subscription; None for queries and mutations.
     pub fn subscription(&self) -> Option<&SubscriptionPlan> {
         self.subscription.as_ref()
+    }
+
+    /// Whether all that a subscription's events bring is the same for everybody who may see it.
+    pub(crate) fn is_independent(&self) -> bool {
+        self.independent
+    }
+
+    /// The document that it was prepared from.
+    pub(crate) fn document(&self) -> &str {
+        &self.query
     }
 
     /// The subgraphs whose root fields it touches; one may come several times.
@@ -190,6 +202,8 @@ impl Prepared {
             hash: stable_hash(query, requested),
             grant,
             cost,
+            independent: chosen.operation == Operation::Subscription
+                && supergraph.independence.covers(schema, root_type, &document),
             subscription,
             plan,
             projection,

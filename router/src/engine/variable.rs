@@ -33,6 +33,15 @@ impl Variables {
         }
     }
 
+    /// All but the one of this name, as text: the same text, the same values.
+    pub(crate) fn text_without(&self, name: Option<&str>) -> String {
+        let mut map = self.0.clone();
+        if let Some(name) = name {
+            map.remove(name);
+        }
+        Json::Object(map).to_string()
+    }
+
     /// The value of a variable, None where it was not sent.
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.get(name)

@@ -49,7 +49,7 @@ impl Origin {
     pub(crate) fn new(operation: Operation, identity: &Identity, fresh: bool) -> Self {
         let viewer = match identity {
             Identity::Viewer(viewer) => Some(viewer.id),
-            Identity::Anonymous | Identity::Service { .. } => None,
+            Identity::Anonymous | Identity::Service { .. } | Identity::Group { .. } => None,
         };
         Self { operation, viewer, fresh }
     }

@@ -31,7 +31,7 @@ pub use config::{Config, WebSocket};
 pub use cursor::{Cursor, InvalidCursor};
 pub use error::{INVALID_CURSOR, NOT_FOUND, SUBSCRIPTION_GAP, SUBSCRIPTION_SLOW_CLIENT};
 pub use event::{HEADER_CHANGED, HEADER_ID, HEADER_REPUBLISHED, HEADER_TIME, HEADER_TYPE};
-pub use plane::{Execution, Plane, Request, Subscriber};
+pub use plane::{Execution, Plane, Request, Root, Subscriber};
 pub use source::{EventSource, SourceError, Sources, Start};
 pub use stream::EventStream;
 pub use subject::{FillError, Filter, Template, TemplateError};

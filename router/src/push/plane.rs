@@ -27,20 +27,23 @@ use super::{
 /// How many shapes of fetches are kept parsed.
 const SHAPES: usize = 1_024;
 
-/// One operation with its variables for one identity: what is executed per event.
-/// Subscribers that may see the same answer can share one (`Arc`) and with it the
-/// execution; today each has its own.
+/// One operation with its variables for one subscriber: what is executed per event.
 pub trait Execution: Send + Sync + 'static {
     /// Runs a query as the subscriber and gives the whole JSON response.
     fn guard<'a>(&'a self, query: &'a str, variables: Map<String, Value>) -> BoxFuture<'a, Bytes>;
 
     /// Runs what the plan does after an event, given the JSON of the subscription's
-    /// root object, and gives the whole JSON response.
-    fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes>;
+    /// root object, and gives the whole JSON response. With a position the root is the
+    /// same for all subscribers of the same operation and arguments, so that who may see
+    /// the same can share the answer; the snapshot has none.
+    fn event<'a>(&'a self, position: Option<Cursor>, root: &'a Root<'a>) -> BoxFuture<'a, Bytes>;
 
     /// The value of a boolean variable, for `@include` and `@skip`.
     fn flag(&self, variable: &str) -> Option<bool>;
 }
+
+/// Writes a root object; called only by who executes.
+pub type Root<'a> = dyn Fn() -> Vec<u8> + Send + Sync + 'a;
 
 /// Who subscribes.
 #[derive(Debug, Clone)]

@@ -36,6 +36,9 @@ pub struct EventSource {
     pub subjects: Vec<Template>,
     /// What makes the guard be asked again.
     pub recheck: Vec<Template>,
+    /// The argument whose value names the group that all of the events belong to. Where there is one,
+    /// subscribers may share what an event brings.
+    pub group: Option<String>,
     /// The query that decides whether the viewer may listen.
     pub guard: String,
     /// The variables that the guard declares.
@@ -165,6 +168,7 @@ impl EventSource {
         let source = Self {
             field: field.name.clone(),
             event_type: event_type.to_owned(),
+            group: text(argument(directive, "group")),
             subjects,
             recheck,
             guard,
@@ -180,7 +184,8 @@ impl EventSource {
             until: text(argument(directive, "until"))
                 .map(|path| path.split('.').map(str::to_owned).collect()),
         };
-        source.check(declared, &guard_keys).map_err(invalid)?;
+        source.check(declared, &guard_keys).map_err(&invalid)?;
+        source.check_group().map_err(invalid)?;
         Ok(source)
     }
 
@@ -203,6 +208,23 @@ impl EventSource {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Where subscribers share, nothing but the guard keeps others out: it must ask about the group, what is
+    /// listened to must be the group's, and who is removed from it must be found out.
+    fn check_group(&self) -> Result<(), String> {
+        let Some(group) = &self.group else { return Ok(()) };
+        let names = |template: &Template| template.arguments().any(|name| name == group);
+        if !self.subjects.iter().all(names) {
+            return Err(format!("group: not every subject has {{args.{group}}}"));
+        }
+        if !self.guard_variables.contains(group) {
+            return Err(format!("group: the guard doesn't ask about ${group}"));
+        }
+        if !self.recheck.iter().any(Template::needs_viewer) {
+            return Err("group: it needs a recheck with {viewer.id}".to_owned());
+        }
+        Ok(())
     }
 
     /// Whether an event with this payload is the last one.
@@ -381,6 +403,15 @@ mod tests {
         ] {
             assert!(Sources::read(&sdl(wrong)).is_err(), "{why} was taken");
         }
+        let group = |subject: &str, guard: &str, recheck: &str| {
+            let guard = format!(r#"guard: "{guard}", recheck: ["{recheck}"], group: "id""#);
+            Sources::read(&sdl(&format!(r#"@eventSource(subject: ["{subject}"], {guard})"#)))
+        };
+        let (asks, tells) = ("query($id: ID!) { room(id: $id) { id } }", "b.{viewer.id}");
+        assert!(group("a.{args.id}", asks, tells).is_ok());
+        assert!(group("a.all", asks, tells).is_err(), "events of others");
+        assert!(group("a.{args.id}", "{ room { id } }", tells).is_err(), "no question");
+        assert!(group("a.{args.id}", asks, "b.all").is_err(), "nobody is ever removed");
         let fine = sdl(r#"@eventSource(subject: "a.{args.id}", guard: "{ room }")"#);
         assert_eq!(Sources::read(&fine).expect("fine").iter().count(), 1);
         assert!(Sources::read("type Query { a: Int }").expect("fine").is_empty());

@@ -193,7 +193,7 @@ impl Subscription {
 
     async fn snapshot(&self, state: &Map<String, Value>) -> Delivery {
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.answer(state, self.feed.position(), SNAPSHOT, &now).await
+        self.answer(state, (self.feed.position(), None), SNAPSHOT, &now).await
     }
 
     async fn event(&mut self, event: &Event) -> Delivery {
@@ -202,6 +202,7 @@ impl Subscription {
         if self.guard.source.is_last(payload) {
             self.stage = Stage::Over;
         }
+        let position = (position, Some(position));
         let answer = self.answer(payload, position, &event.name, &event.occurred_at);
         let delivery = match event.delivery() {
             Some(span) => span.context().scope(answer).await,
@@ -217,29 +218,16 @@ impl Subscription {
     async fn answer(
         &self,
         changed: &Map<String, Value>,
-        position: Cursor,
+        (position, shared): (Cursor, Option<Cursor>),
         name: &str,
         occurred_at: &str,
     ) -> Delivery {
         let cursor = position.encode();
-        let mut payload = changed.clone();
-        for (field, value) in [
-            ("__typename", self.guard.source.event_type.as_str()),
-            ("cursor", cursor.as_str()),
-            ("type", name),
-            ("occurredAt", occurred_at),
-        ] {
-            payload.insert(field.to_owned(), value.into());
-        }
-        let mut root = Map::new();
-        root.insert("__typename".to_owned(), "Subscription".into());
-        root.insert(self.guard.source.field.clone(), payload.into());
         let execution = &self.guard.execution;
-        let flag = |variable: &str| execution.flag(variable);
-        let root = self.shape.write(&root, &self.plane.sources.types, &flag);
+        let root = || self.root(changed, &cursor, name, occurred_at);
         // Boxed by the trait: a waiting subscription doesn't carry the room that an
         // execution needs.
-        let body = execution.event(root).await;
+        let body = execution.event(shared, &root).await;
         if body.starts_with(WITHOUT_DATA)
             && let Err(errors) = self.guard.ask(true).await
             && errors.iter().any(|error| LOST_ACCESS.contains(&error.code()))
@@ -248,6 +236,30 @@ impl Subscription {
             return Delivery::Failed(errors);
         }
         Delivery::Next { cursor: Some(cursor), body }
+    }
+
+    /// The subscription's root object, as the events subgraph would answer it.
+    fn root(
+        &self,
+        changed: &Map<String, Value>,
+        cursor: &str,
+        name: &str,
+        occurred_at: &str,
+    ) -> Vec<u8> {
+        let mut payload = changed.clone();
+        for (field, value) in [
+            ("__typename", self.guard.source.event_type.as_str()),
+            ("cursor", cursor),
+            ("type", name),
+            ("occurredAt", occurred_at),
+        ] {
+            payload.insert(field.to_owned(), value.into());
+        }
+        let mut root = Map::new();
+        root.insert("__typename".to_owned(), "Subscription".into());
+        root.insert(self.guard.source.field.clone(), payload.into());
+        let flag = |variable: &str| self.guard.execution.flag(variable);
+        self.shape.write(&root, &self.plane.sources.types, &flag)
     }
 }
 

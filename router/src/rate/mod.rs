@@ -196,6 +196,7 @@ fn caller(identity: &Identity, address: Option<IpAddr>) -> String {
     match (identity, address) {
         (Identity::Viewer(viewer), _) => format!("viewer:{}", viewer.id),
         (Identity::Service { name }, _) => format!("service:{name}"),
+        (Identity::Group { id }, _) => format!("group:{id}"),
         (Identity::Anonymous, Some(IpAddr::V4(address))) => format!("address:{address}"),
         (Identity::Anonymous, Some(IpAddr::V6(address))) => {
             // Whoever has one address has the whole network of 64 bits.

@@ -62,7 +62,9 @@ fn expiry(identity: &Identity) -> BoxFuture<'static, ()> {
             let left = u64::try_from(left).unwrap_or_default().min(LONGEST_LIFE_S);
             Box::pin(tokio::time::sleep(Duration::from_secs(left)))
         }
-        Identity::Anonymous | Identity::Service { .. } => Box::pin(std::future::pending()),
+        Identity::Anonymous | Identity::Service { .. } | Identity::Group { .. } => {
+            Box::pin(std::future::pending())
+        }
     }
 }
 

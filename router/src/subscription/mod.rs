@@ -6,12 +6,14 @@
 //! | `multipart` | Apollo's multipart protocol for subscriptions |
 //! | `streaming` | the streamed body that both are |
 //! | `running` | a subscription through changes of the supergraph |
+//! | `shared` | one execution per event for those who see the same |
 //! | `protocol` | graphql-transport-ws without a socket: messages and rules |
 //! | `websocket` | graphql-transport-ws on a socket |
 
 pub mod multipart;
 mod protocol;
 mod running;
+mod shared;
 pub mod sse;
 mod streaming;
 pub mod websocket;
@@ -34,6 +36,8 @@ use crate::{
     reload::Current,
 };
 
+use self::shared::SharedExecutions;
+
 /// Errors name their trace, so that the log's lines about them are found.
 fn named(mut delivery: Delivery, trace: &TraceContext) -> Delivery {
     if let Delivery::Failed(errors) = &mut delivery {
@@ -50,6 +54,7 @@ pub struct Live {
     current: watch::Sender<Arc<Current>>,
     config: Config,
     turns: Semaphore,
+    shared: SharedExecutions,
 }
 
 /// Waits for the first delivery, so that headers which its fetches add to the response are
@@ -85,6 +90,7 @@ impl Live {
             current: watch::Sender::new(Arc::new(current)),
             config,
             turns: Semaphore::new(RESUMED_AT_A_TIME),
+            shared: SharedExecutions::default(),
         }
     }
 

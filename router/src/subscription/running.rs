@@ -15,12 +15,12 @@ use platform::{identity::Identity, telemetry};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{Live, Query};
+use super::{Live, Query, shared::Shared};
 use crate::{
     engine::{Engine, Prepared, RequestContext, SubscriptionPlan, Variables},
     error::{GraphQLError, code},
     metrics::{METRICS, Open},
-    push::{Delivery, EventSource, Execution, Plane, Request, Subscriber},
+    push::{Cursor, Delivery, EventSource, Execution, Plane, Request, Root, Subscriber},
     reload::{Current, SUBSCRIPTION_SCHEMA_RELOAD},
     remote::{self, Follower},
 };
@@ -37,6 +37,24 @@ pub(super) struct Running {
 struct State {
     engine: Arc<Engine>,
     prepared: Arc<Prepared>,
+    /// What executes it for others as well; None where its answers are its viewer's own.
+    shared: Option<Arc<Shared>>,
+}
+
+impl State {
+    fn new(
+        (live, current): (&Live, &Current),
+        prepared: &Arc<Prepared>,
+        plan: &SubscriptionPlan,
+        variables: &Variables,
+        context: &RequestContext,
+    ) -> Self {
+        let (engine, prepared) = (Arc::clone(&current.engine), Arc::clone(prepared));
+        let shared = event_source(current, plan).and_then(|(_, source)| {
+            live.shared.find((&engine, &prepared), (plan, source), variables, context)
+        });
+        Self { engine, prepared, shared }
+    }
 }
 
 impl Running {
@@ -46,6 +64,17 @@ impl Running {
 
     fn replace(&self, state: State) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Runs what comes after an event, for its viewer.
+    async fn execute(&self, state: State, root: Vec<u8>) -> Bytes {
+        let State { engine, prepared, .. } = state;
+        let mut context = Cow::Borrowed(&self.context);
+        // The work for an event belongs to the event's trace.
+        if let Some(trace) = telemetry::current().filter(|trace| *trace != self.context.trace) {
+            context.to_mut().trace = trace;
+        }
+        engine.execute_event(&prepared, &self.variables, &context, root).await
     }
 }
 
@@ -71,17 +100,15 @@ impl Execution for Running {
         .boxed()
     }
 
-    fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
-        async move {
-            let State { engine, prepared } = self.state();
-            let mut context = Cow::Borrowed(&self.context);
-            // The work for an event belongs to the event's trace.
-            if let Some(trace) = telemetry::current().filter(|trace| *trace != self.context.trace) {
-                context.to_mut().trace = trace;
+    fn event<'a>(&'a self, position: Option<Cursor>, root: &'a Root<'a>) -> BoxFuture<'a, Bytes> {
+        let state = self.state();
+        match (&state.shared, position) {
+            (Some(shared), Some(position)) => {
+                let shared = Arc::clone(shared);
+                async move { shared.answer(position, root).await }.boxed()
             }
-            engine.execute_event(&prepared, &self.variables, &context, root).await
+            _ => self.execute(state, root()).boxed(),
         }
-        .boxed()
     }
 
     fn flag(&self, variable: &str) -> Option<bool> {
@@ -91,7 +118,7 @@ impl Execution for Running {
 
 impl Follower for Running {
     fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
-        Execution::event(self, root)
+        self.execute(self.state(), root).boxed()
     }
 }
 
@@ -144,14 +171,11 @@ pub(super) async fn start(
     query: Query,
     context: RequestContext,
 ) -> Result<BoxStream<'static, Delivery>, Vec<GraphQLError>> {
-    let engine = Arc::clone(&current.engine);
     let plan = plan(&prepared)?;
     let origin = Origin::new(current, plan);
-    let running = Arc::new(Running {
-        state: RwLock::new(State { engine, prepared: Arc::clone(&prepared) }),
-        variables: query.variables,
-        context,
-    });
+    let state = State::new((live, current), &prepared, plan, &query.variables, &context);
+    let running =
+        Arc::new(Running { state: RwLock::new(state), variables: query.variables, context });
     let deliveries = events(current, plan, &running, query.last_event_id, false).await?;
     let followed = Followed {
         live: Arc::clone(live),
@@ -242,7 +266,7 @@ fn subscriber(identity: &Identity) -> Option<Subscriber> {
         Identity::Viewer(viewer) => {
             Some(Subscriber { id: viewer.id.to_string(), expires_at: viewer.expires_at })
         }
-        Identity::Anonymous | Identity::Service { .. } => None,
+        Identity::Anonymous | Identity::Service { .. } | Identity::Group { .. } => None,
     }
 }
 
@@ -292,8 +316,9 @@ impl Followed {
         current.engine.check_variables(&prepared, variables).map_err(|errors| outdated(&errors))?;
         let plan = plan(&prepared)?;
         let origin = Origin::new(&current, plan);
-        let engine = Arc::clone(&current.engine);
-        self.running.replace(State { engine, prepared: Arc::clone(&prepared) });
+        let context = &self.running.context;
+        let state = State::new((&self.live, &current), &prepared, plan, variables, context);
+        self.running.replace(state);
         if origin == self.origin {
             return Ok(());
         }

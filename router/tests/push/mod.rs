@@ -6,6 +6,7 @@ mod house;
 mod reload;
 mod resume;
 mod several;
+mod shared;
 mod sse;
 mod stand;
 mod websocket;

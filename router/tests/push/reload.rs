@@ -18,7 +18,7 @@ use super::{
 
 const ROOM: &str =
     "subscription { roomUpdated(roomId: \"r1\") { type room { id title } job { id } } }";
-const TITLE: &str = "  title: String! @join__field(graph: ROOMS)\n";
+const TITLE: &str = "  title: String! @viewerIndependent @join__field(graph: ROOMS)\n";
 const GUARD: &str = "room(id: $roomId) { __typename id } job: latestJob";
 
 struct Client(BoxStream<'static, Delivery>);

@@ -15,8 +15,8 @@ use async_nats::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use router::push::{
-    Config, Delivery, EventStream, Execution, HEADER_CHANGED, HEADER_ID, HEADER_TIME, HEADER_TYPE,
-    Plane, Request, Subscriber,
+    Config, Cursor, Delivery, EventStream, Execution, HEADER_CHANGED, HEADER_ID, HEADER_TIME,
+    HEADER_TYPE, Plane, Request, Root, Subscriber,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -192,9 +192,9 @@ impl Execution for Script {
         .boxed()
     }
 
-    fn event(&self, root: Vec<u8>) -> BoxFuture<'_, Bytes> {
+    fn event<'a>(&'a self, _: Option<Cursor>, root: &'a Root<'a>) -> BoxFuture<'a, Bytes> {
         async move {
-            let root: Value = serde_json::from_slice(&root).expect("JSON");
+            let root: Value = serde_json::from_slice(&root()).expect("JSON");
             json!({ "data": root }).to_string().into()
         }
         .boxed()

@@ -38,13 +38,15 @@ async fn to_an_outsider_nothing_is_there() {
     ] });
     let root = "query($t: ID!) { aiTask(id: $t) { id } }";
     let service = Identity::Service { name: "todo".into() };
-    for who in [&viewer(host), &service] {
+    for who in [&viewer(host), &Identity::Group { id: meeting }, &service] {
         let seen = stage.caller.data(who, EVERY_ENTITY, r.clone()).await;
         assert!(seen["_entities"].as_array().unwrap().iter().all(Value::is_object), "{seen}");
     }
     let who = &viewer(outsider);
-    let seen = stage.caller.data(who, EVERY_ENTITY, r.clone()).await;
-    assert_eq!(seen["_entities"], json!([null, null, null, null, null]));
+    for who in [who, &Identity::Group { id: Uuid::now_v7() }] {
+        let seen = stage.caller.data(who, EVERY_ENTITY, r.clone()).await;
+        assert_eq!(seen["_entities"], json!([null, null, null, null, null]));
+    }
     let seen = stage.caller.data(who, root, json!({ "t": task })).await;
     assert_eq!(seen["aiTask"], Value::Null);
     for name in ["requestSummary", "requestSchedule", "requestAnalysis"] {

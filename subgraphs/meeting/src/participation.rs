@@ -125,12 +125,13 @@ impl Meetings {
     ) -> Result<(), sqlx::Error> {
         let people = participant::ids_of(tx, meeting.id).await?;
         let keys = self.cache_keys(meeting.id);
-        let event = events::participation(meeting, coming, comes, &people, keys);
-        self.kernel.outbox.append(tx, event).await?;
+        // First: whoever goes hears of nothing that comes after it.
         if !comes {
             let revoking = Revoking::new(self.kernel.outbox.clone(), NAME);
             revoking.tell(tx, meeting.id, coming.user_id).await?;
         }
+        let event = events::participation(meeting, coming, comes, &people, keys);
+        self.kernel.outbox.append(tx, event).await?;
         Ok(())
     }
 }

@@ -49,6 +49,26 @@ async fn to_an_outsider_a_meeting_does_not_exist() {
 }
 
 #[tokio::test]
+async fn all_who_take_part_as_one_see_their_meeting_and_do_nothing() {
+    let case = Case::new().await;
+    let (id, other) = (case.started().await, case.started().await);
+    let all = Identity::Group { id: id.parse().expect("an id") };
+    let query =
+        "query($r: [_Any!]!) { _entities(representations: $r) { ... on Meeting { id title } } }";
+    let meeting = |id: &str| json!({ "__typename": "Meeting", "id": id });
+    let data = case.data(&all, query, json!({ "r": [meeting(&id), meeting(&other)] })).await;
+    assert_eq!(data["_entities"][0]["id"], json!(id));
+    assert_eq!(data["_entities"][1], Value::Null);
+    for mutation in MUTATIONS {
+        let variables = json!({ "input": input(mutation, &id) });
+        let code = case.code(&all, &document(mutation), variables).await;
+        assert_eq!(code, "UNAUTHENTICATED", "{mutation}");
+    }
+    let code = case.code(&all, "{ meetings { nodes { id } } }", json!({})).await;
+    assert_eq!(code, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
 async fn nothing_goes_without_a_log_in() {
     let case = Case::new().await;
     let id = case.started().await;

@@ -45,8 +45,9 @@ async fn the_host_adds_and_removes_and_everybody_hears_of_it() {
     let expected = [
         kind::MEETING_CREATED,
         kind::PARTICIPANT_ADDED,
-        kind::PARTICIPANT_REMOVED,
+        // Before the removal itself: who goes hears of nothing after it.
         kind::ACCESS_REVOKED,
+        kind::PARTICIPANT_REMOVED,
     ];
     assert_eq!(kinds, expected);
 }

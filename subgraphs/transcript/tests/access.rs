@@ -47,9 +47,10 @@ async fn everybody_sees_what_is_theirs() {
     let keys = json!({ "m": ended.meeting, "t": task });
     let entities = json!({ "r": references });
 
-    // Who takes part sees everything, and so does a service
+    // Who takes part sees everything, and so do all of them as one, and a service
     let service = Identity::Service { name: "todo".into() };
-    for identity in [viewer(ended.host), service] {
+    let all_as_one = Identity::Group { id: ended.meeting };
+    for identity in [viewer(ended.host), all_as_one, service] {
         let all = stage.data(&identity, EVERY_ENTITY, entities.clone()).await;
         for (found, asked) in
             all["_entities"].as_array().unwrap().iter().zip(references.as_array().unwrap())
@@ -64,14 +65,19 @@ async fn everybody_sees_what_is_theirs() {
 
     // An outsider sees what somebody sees who asks for what doesn't exist: nothing, no error
     let outsider = viewer(Uuid::now_v7());
-    let all = stage.data(&outsider, EVERY_ENTITY, entities.clone()).await;
-    assert_eq!(all["_entities"], json!([null, null, null, null, null, null]));
+    let others_as_one = Identity::Group { id: Uuid::now_v7() };
+    for identity in [&outsider, &others_as_one] {
+        let all = stage.data(identity, EVERY_ENTITY, entities.clone()).await;
+        assert_eq!(all["_entities"], json!([null, null, null, null, null, null]));
+    }
+    let of_others = stage.data(&others_as_one, EVERY_ROOT, keys.clone()).await;
     let roots = stage.data(&outsider, EVERY_ROOT, keys.clone()).await;
     let none = json!({ "nodes": [] });
     let nothing = json!({
         "latestTranscriptTask": null, "transcriptTask": null, "mine": none, "ofMeeting": none
     });
     assert_eq!(roots, nothing);
+    assert_eq!(of_others, nothing);
     let nowhere = json!({ "m": Uuid::now_v7(), "t": "not even an id" });
     let roots = stage.data(&outsider, EVERY_ROOT, nowhere).await;
     assert_eq!(roots, nothing);

@@ -6,7 +6,7 @@ use async_graphql::{
     Context, Request, Result,
     dataloader::{DataLoader, Loader},
 };
-use platform::{error::internal, identity::Identity};
+use platform::{access, error::internal, identity::Identity};
 use uuid::Uuid;
 
 use crate::{
@@ -81,14 +81,15 @@ impl Loaders {
     /// # Errors
     /// `UNAUTHENTICATED` without a log-in.
     pub(super) async fn readable(ctx: &Context<'_>, id: &str) -> Result<Option<MeetingRecord>> {
-        let identity = Identity::from_ctx(ctx);
-        if !matches!(identity, Identity::Service { .. }) {
-            identity.viewer()?;
-        }
+        access::known(ctx)?;
         let Ok(id) = Uuid::parse_str(id) else { return Ok(None) };
-        if let Identity::Viewer(viewer) = identity
-            && !Self::participates(ctx, id, viewer.id).await?
-        {
+        let may = match Identity::from_ctx(ctx) {
+            Identity::Anonymous => false,
+            Identity::Viewer(viewer) => Self::participates(ctx, id, viewer.id).await?,
+            Identity::Group { id: group } => *group == id,
+            Identity::Service { .. } => true,
+        };
+        if !may {
             return Ok(None);
         }
         ctx.data::<Self>()?.meetings.load_one(id).await

@@ -38,5 +38,5 @@ pub fn sdl() -> String {
     Schema::build(Query, Mutation, EmptySubscription)
         .enable_federation()
         .finish()
-        .sdl_with_options(SDLExportOptions::new().federation())
+        .sdl_with_options(SDLExportOptions::new().federation().compose_directive())
 }

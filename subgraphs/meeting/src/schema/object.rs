@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
+use platform::access::viewer_independent;
 use uuid::Uuid;
 
 use super::loader::Loaders;
@@ -23,6 +24,7 @@ use crate::{
 #[graphql(unresolvable = "id")]
 pub struct User {
     /// The person's id.
+    #[graphql(directive = viewer_independent::apply())]
     pub id: ID,
 }
 
@@ -36,8 +38,10 @@ impl From<Uuid> for User {
 #[derive(SimpleObject)]
 pub struct Participant {
     /// Who it is.
+    #[graphql(directive = viewer_independent::apply())]
     pub user: User,
     /// What they are in the meeting.
+    #[graphql(directive = viewer_independent::apply())]
     pub role: Role,
 }
 
@@ -49,61 +53,73 @@ pub struct Meeting(pub(crate) MeetingRecord);
 #[Object]
 impl Meeting {
     /// The meeting's id.
+    #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
         self.0.id.into()
     }
 
     /// Its title.
+    #[graphql(directive = viewer_independent::apply())]
     async fn title(&self) -> &str {
         &self.0.title
     }
 
     /// What it is to be about.
+    #[graphql(directive = viewer_independent::apply())]
     async fn agenda(&self) -> Option<&str> {
         self.0.agenda.as_deref()
     }
 
     /// Spoken language, `ko` or `en`; null when it is to be detected.
+    #[graphql(directive = viewer_independent::apply())]
     async fn language(&self) -> Option<&str> {
         self.0.language.as_deref()
     }
 
     /// Where it stands.
+    #[graphql(directive = viewer_independent::apply())]
     async fn status(&self) -> Status {
         self.0.status
     }
 
     /// When it is planned.
+    #[graphql(directive = viewer_independent::apply())]
     async fn scheduled_at(&self) -> Option<DateTime<Utc>> {
         self.0.scheduled_at
     }
 
     /// When it was started.
+    #[graphql(directive = viewer_independent::apply())]
     async fn started_at(&self) -> Option<DateTime<Utc>> {
         self.0.started_at
     }
 
     /// When it was ended.
+    #[graphql(directive = viewer_independent::apply())]
     async fn ended_at(&self) -> Option<DateTime<Utc>> {
         self.0.ended_at
     }
 
     /// When it was created.
+    #[graphql(directive = viewer_independent::apply())]
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
     /// Rises with every change; give it to `updateMeeting` so that nobody's change gets lost.
+    #[graphql(directive = viewer_independent::apply())]
     async fn version(&self) -> i32 {
         self.0.version
     }
 
     /// Who leads it.
+    #[graphql(directive = viewer_independent::apply())]
     async fn host(&self) -> User {
         self.0.host_id.into()
     }
 
     /// Who takes part, the host first.
+    #[graphql(directive = viewer_independent::apply())]
     async fn participants(&self, ctx: &Context<'_>) -> Result<Vec<Participant>> {
         let participants = Loaders::participants(ctx, self.0.id).await?;
         Ok(participants
@@ -116,6 +132,7 @@ impl Meeting {
     }
 
     /// Which sections its minutes have.
+    #[graphql(directive = viewer_independent::apply())]
     async fn template(&self) -> Option<MeetingTemplate> {
         let language = self.0.language.clone().unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
         let template = template::by_id(self.0.template_id)?;
@@ -123,21 +140,25 @@ impl Meeting {
     }
 
     /// When all sections of its minutes were verified; null: not yet.
+    #[graphql(directive = viewer_independent::apply())]
     async fn minutes_verified_at(&self) -> Option<DateTime<Utc>> {
         self.0.minutes_verified_at
     }
 
     /// When its minutes were last shared; null: never.
+    #[graphql(directive = viewer_independent::apply())]
     async fn minutes_shared_at(&self) -> Option<DateTime<Utc>> {
         self.0.minutes_shared_at
     }
 
     /// How far its todos are.
+    #[graphql(directive = viewer_independent::apply())]
     async fn todo_progress(&self) -> TodoProgress {
         TodoProgress { done: self.0.todo_done, total: self.0.todo_total }
     }
 
     /// Its recordings, oldest first.
+    #[graphql(directive = viewer_independent::apply())]
     async fn recordings(&self, ctx: &Context<'_>) -> Result<Vec<Recording>> {
         let recordings = Loaders::recordings(ctx, self.0.id).await?;
         Ok(recordings.into_iter().map(Recording).collect())
@@ -148,8 +169,10 @@ impl Meeting {
 #[derive(SimpleObject)]
 pub struct TodoProgress {
     /// How many are done.
+    #[graphql(directive = viewer_independent::apply())]
     pub done: i32,
     /// How many there are: open, in progress or done. Proposed and cancelled ones don't count.
+    #[graphql(directive = viewer_independent::apply())]
     pub total: i32,
 }
 
@@ -161,31 +184,37 @@ pub struct Recording(pub(crate) RecordingRecord);
 #[Object]
 impl Recording {
     /// The recording's id.
+    #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
         self.0.id.into()
     }
 
     /// Whether its file is there.
+    #[graphql(directive = viewer_independent::apply())]
     async fn status(&self) -> RecordingStatus {
         self.0.status
     }
 
     /// Media type as announced.
+    #[graphql(directive = viewer_independent::apply())]
     async fn content_type(&self) -> &str {
         &self.0.content_type
     }
 
     /// Size in bytes.
+    #[graphql(directive = viewer_independent::apply())]
     async fn size_bytes(&self) -> i64 {
         self.0.size_bytes
     }
 
     /// When the upload was asked for.
+    #[graphql(directive = viewer_independent::apply())]
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
     /// When the file had arrived whole.
+    #[graphql(directive = viewer_independent::apply())]
     async fn uploaded_at(&self) -> Option<DateTime<Utc>> {
         self.0.uploaded_at
     }
@@ -202,26 +231,31 @@ pub struct MeetingTemplate {
 #[Object]
 impl MeetingTemplate {
     /// The template's id.
+    #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
         self.template.id.into()
     }
 
     /// Stable name: `general`, `scrum`, `kickoff` or `weekly`.
+    #[graphql(directive = viewer_independent::apply())]
     async fn key(&self) -> &str {
         self.template.key
     }
 
     /// Display name.
+    #[graphql(directive = viewer_independent::apply())]
     async fn name(&self) -> &str {
         self.template.name.in_language(&self.language)
     }
 
     /// What it is for.
+    #[graphql(directive = viewer_independent::apply())]
     async fn description(&self) -> &str {
         self.template.description.in_language(&self.language)
     }
 
     /// The sections of the minutes, in order.
+    #[graphql(directive = viewer_independent::apply())]
     async fn sections(&self) -> Vec<TemplateSection> {
         let in_language = |section: &Section| TemplateSection {
             key: section.key.to_owned(),
@@ -235,7 +269,9 @@ impl MeetingTemplate {
 #[derive(SimpleObject)]
 pub struct TemplateSection {
     /// Stable name, the same in every language.
+    #[graphql(directive = viewer_independent::apply())]
     pub key: String,
     /// Heading.
+    #[graphql(directive = viewer_independent::apply())]
     pub title: String,
 }

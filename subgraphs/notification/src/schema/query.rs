@@ -43,7 +43,7 @@ async fn own(ctx: &Context<'_>, id: &ID) -> Result<Option<Notification>> {
     let is_own = |user| match Identity::from_ctx(ctx) {
         Identity::Viewer(viewer) => viewer.id == user,
         Identity::Service { .. } => true,
-        Identity::Anonymous => false,
+        Identity::Group { .. } | Identity::Anonymous => false,
     };
     Ok(found.filter(|row| is_own(row.user_id)).map(Notification))
 }

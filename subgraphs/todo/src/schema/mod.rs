@@ -29,5 +29,5 @@ pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
 /// The subgraph's federation SDL.
 #[must_use]
 pub fn sdl() -> String {
-    builder().finish().sdl_with_options(SDLExportOptions::new().federation())
+    builder().finish().sdl_with_options(SDLExportOptions::new().federation().compose_directive())
 }

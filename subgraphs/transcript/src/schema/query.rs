@@ -81,12 +81,11 @@ impl Query {
                 }
                 list.group = Some(meeting);
             }
-            None => {
-                list.viewer = match Identity::from_ctx(ctx) {
-                    Identity::Viewer(viewer) => Some(viewer.id),
-                    Identity::Service { .. } | Identity::Anonymous => None,
-                }
-            }
+            None => match Identity::from_ctx(ctx) {
+                Identity::Viewer(viewer) => list.viewer = Some(viewer.id),
+                Identity::Group { id } => list.group = Some(*id),
+                Identity::Service { .. } | Identity::Anonymous => {}
+            },
         }
         let tasks = ctx.data::<Writer>()?.tasks.list(page, &list).await.internal()?;
         let tasks = tasks.into_iter().map(TranscriptTask).collect();

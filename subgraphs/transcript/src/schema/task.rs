@@ -1,6 +1,7 @@
 //! Tasks: work that takes its time.
 
 use async_graphql::{Context, Enum, ID, Object, Result};
+use platform::access::viewer_independent;
 use platform::error::Internal as _;
 use platform::task::{TaskFields, TaskStatus};
 
@@ -28,11 +29,13 @@ impl TranscriptTask {
     }
 
     /// The meeting that it belongs to.
+    #[graphql(directive = viewer_independent::apply())]
     async fn meeting_id(&self) -> ID {
         self.0.ordering_key.into()
     }
 
     /// What it came to, once it is completed.
+    #[graphql(directive = viewer_independent::apply())]
     async fn result(&self, ctx: &Context<'_>) -> Result<Option<Transcript>> {
         if self.0.status != TaskStatus::Completed {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use platform::{error::UserError, identity::Identity};
+use platform::{access::viewer_independent, error::UserError, identity::Identity};
 
 use crate::{account::Session, error::AccountError, store::user::UserRecord};
 
@@ -33,6 +33,7 @@ impl User {
 #[Object]
 impl User {
     /// The person's id.
+    #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
         self.record.id.into()
     }
@@ -43,6 +44,7 @@ impl User {
     }
 
     /// Display name.
+    #[graphql(directive = viewer_independent::apply())]
     async fn name(&self) -> &str {
         &self.record.name
     }

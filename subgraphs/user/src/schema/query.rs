@@ -101,7 +101,8 @@ impl Query {
 fn known(ctx: &Context<'_>) -> Result<()> {
     match Identity::from_ctx(ctx) {
         Identity::Anonymous => Err(ApiError::unauthenticated().into_graphql()),
-        Identity::Viewer(_) | Identity::Service { .. } => Ok(()),
+        // Whoever belongs to a group sees who else does.
+        Identity::Viewer(_) | Identity::Service { .. } | Identity::Group { .. } => Ok(()),
     }
 }
 
