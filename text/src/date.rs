@@ -1,130 +1,27 @@
 //! Days in words: which day is meant, seen from the day on which it was said.
 
-use chrono::{Datelike as _, Days, NaiveDate, Weekday};
+mod calendar;
+mod english;
+mod korean;
 
-const WEEKDAYS: [(Weekday, &str, &str); 7] = [
-    (Weekday::Mon, "monday", "월요일"),
-    (Weekday::Tue, "tuesday", "화요일"),
-    (Weekday::Wed, "wednesday", "수요일"),
-    (Weekday::Thu, "thursday", "목요일"),
-    (Weekday::Fri, "friday", "금요일"),
-    (Weekday::Sat, "saturday", "토요일"),
-    (Weekday::Sun, "sunday", "일요일"),
-];
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-/// A day without a year that lies longer ago than this, in days, is meant to be in the next year.
-const PAST_DAYS: u64 = 60;
+use chrono::NaiveDate;
 
-/// The first way of naming a day that `text` holds, as a day; `None` if it names none.
+/// The day that `text` names first; `None` if it names none.
 ///
-/// Understood are ISO dates, "December 3", "3 December", "12월 3일", today, tomorrow, the day after
-/// tomorrow, and weekdays with and without "next" ("this" or none: the coming one; "next": the one
-/// in the week after this one, which begins on Monday).
+/// | what is understood | for example |
+/// |---|---|
+/// | dates | 2026-12-03, December 3, the 3rd of December, the 15th, 12월 3일, 다음 달 5일, 15일 |
+/// | days close by | today, tomorrow, the day after tomorrow, 오늘, 내일, 모레, 글피 |
+/// | weekdays | Friday (the coming one), next Friday (of the week after this one), 다음 주 금요일 |
+/// | ends | end of the week (its Friday), of the month, of the year, 월말, 이번 주 안에 |
+/// | lengths | in two weeks, three days from now, 2주 뒤, 열흘 뒤, 한 달 후 |
+///
+/// Weeks begin on Monday. A date without a year is of this year, unless it is long past; a day
+/// without a month is the coming one.
 #[must_use]
 pub fn find(text: &str, said_on: NaiveDate) -> Option<NaiveDate> {
-    let lower = text.to_lowercase();
-    let words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric() && c != '-')
-        .filter(|word| !word.is_empty())
-        .collect();
-    iso(&words)
-        .or_else(|| month_and_day(&words, said_on))
-        .or_else(|| korean_month_and_day(&lower, said_on))
-        .or_else(|| weekday(&words, &lower, said_on))
-        .or_else(|| near(&words, &lower, said_on))
-}
-
-fn iso(words: &[&str]) -> Option<NaiveDate> {
-    words.iter().find_map(|word| word.parse().ok())
-}
-
-fn month_and_day(words: &[&str], said_on: NaiveDate) -> Option<NaiveDate> {
-    let (place, month) = words.iter().enumerate().find_map(|(place, word)| {
-        let month = MONTHS.iter().position(|month| month == word)?;
-        Some((place, u32::try_from(month).ok()? + 1))
-    })?;
-    let after = words.get(place + 1).and_then(|word| day_of_month(word));
-    let before = || place.checked_sub(1).and_then(|before| day_of_month(words[before]));
-    coming(month, after.or_else(before)?, said_on)
-}
-
-fn day_of_month(word: &str) -> Option<u32> {
-    let digits = ["st", "nd", "rd", "th"].iter().find_map(|end| word.strip_suffix(end));
-    digits.unwrap_or(word).parse().ok().filter(|day| (1..=31).contains(day))
-}
-
-/// "12월 3일": the number right before 월, and the one between it and 일.
-fn korean_month_and_day(text: &str, said_on: NaiveDate) -> Option<NaiveDate> {
-    text.match_indices('월').find_map(|(at, month_word)| {
-        let month = trailing_number(&text[..at])?;
-        let rest = &text[at + month_word.len()..];
-        let (day, _) = rest.split_once('일')?;
-        coming(month, day.trim().parse().ok()?, said_on)
-    })
-}
-
-fn trailing_number(text: &str) -> Option<u32> {
-    let start = text
-        .rfind(|c: char| !c.is_ascii_digit())
-        .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
-    text[start..].parse().ok()
-}
-
-/// That day of this year, or of the next one if it is long past.
-fn coming(month: u32, day: u32, said_on: NaiveDate) -> Option<NaiveDate> {
-    let this = NaiveDate::from_ymd_opt(said_on.year(), month, day)?;
-    let long_past = this.checked_add_days(Days::new(PAST_DAYS))? < said_on;
-    if long_past { NaiveDate::from_ymd_opt(said_on.year() + 1, month, day) } else { Some(this) }
-}
-
-fn weekday(words: &[&str], text: &str, said_on: NaiveDate) -> Option<NaiveDate> {
-    let english = words.iter().enumerate().find_map(|(place, word)| {
-        let (day, ..) = WEEKDAYS.iter().find(|(_, name, _)| name == word)?;
-        let next = place.checked_sub(1).is_some_and(|before| words[before] == "next");
-        Some((*day, next))
-    });
-    let korean = || {
-        WEEKDAYS.iter().find_map(|(day, _, name)| {
-            let before = &text[..text.find(name)?];
-            let next = ["다음 주 ", "다음주 "].iter().any(|word| before.ends_with(word));
-            Some((*day, next))
-        })
-    };
-    let (day, next) = english.or_else(korean)?;
-    let (today, wanted) = (said_on.weekday().num_days_from_monday(), day.num_days_from_monday());
-    let ahead = match next {
-        true => 7 - today + wanted,
-        false if wanted > today => wanted - today,
-        false => 7 - today + wanted,
-    };
-    said_on.checked_add_days(Days::new(u64::from(ahead)))
-}
-
-fn near(words: &[&str], text: &str, said_on: NaiveDate) -> Option<NaiveDate> {
-    let has = |word: &str| words.contains(&word);
-    let ahead = if text.contains("day after tomorrow") || text.contains("모레") {
-        2
-    } else if has("tomorrow") || text.contains("내일") {
-        1
-    } else if has("today") || has("tonight") || text.contains("오늘") {
-        0
-    } else {
-        return None;
-    };
-    said_on.checked_add_days(Days::new(ahead))
+    let found = [english::find(text, said_on), korean::find(text, said_on)];
+    found.into_iter().flatten().min_by_key(|(at, _)| *at).map(|(_, date)| date)
 }
 
 #[cfg(test)]
@@ -153,6 +50,38 @@ mod tests {
             ("다음 주 금요일까지", Some((2026, 12, 4))),
             ("12월 3일까지", Some((2026, 12, 3))),
             ("오늘 안에", Some((2026, 11, 26))),
+            ("in two weeks", Some((2026, 12, 10))),
+            ("a week from now", Some((2026, 12, 3))),
+            ("in 3 days", Some((2026, 11, 29))),
+            ("by the end of the month", Some((2026, 11, 30))),
+            ("by end of next week", Some((2026, 12, 4))),
+            ("at the end of January", Some((2027, 1, 31))),
+            ("by the 15th", Some((2026, 12, 15))),
+            ("on the 28th at noon", Some((2026, 11, 28))),
+            ("the 3rd of December", Some((2026, 12, 3))),
+            ("by Dec 3", Some((2026, 12, 3))),
+            ("Tuesday next week", Some((2026, 12, 1))),
+            ("a week from Friday", Some((2026, 12, 4))),
+            ("on the 2nd floor", None),
+            ("every Monday", None),
+            ("last Monday", None),
+            ("on Fridays", None),
+            ("내일모레까지", Some((2026, 11, 28))),
+            ("글피에", Some((2026, 11, 29))),
+            ("이번 주 금요일", Some((2026, 11, 27))),
+            ("다다음 주 월요일", Some((2026, 12, 7))),
+            ("2주 뒤에", Some((2026, 12, 10))),
+            ("두 달 후에", Some((2027, 1, 26))),
+            ("열흘 뒤", Some((2026, 12, 6))),
+            ("일주일 뒤에", Some((2026, 12, 3))),
+            ("월말까지", Some((2026, 11, 30))),
+            ("다음 달 5일까지", Some((2026, 12, 5))),
+            ("다음 달 말까지", Some((2026, 12, 31))),
+            ("이번 주 안에", Some((2026, 11, 27))),
+            ("15일까지", Some((2026, 12, 15))),
+            ("3일 동안", None),
+            ("생일 축하합니다", None),
+            ("12월 말까지", Some((2026, 12, 31))),
             ("We may do it.", None),
             ("February 31", None),
             ("13월 3일", None),

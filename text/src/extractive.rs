@@ -12,7 +12,7 @@ use crate::said::{
     Action, Analysis, Cited, Dated, DatedKind, Keyword, Piece, Said, Schedule, Summary, TalkTime,
 };
 use crate::sentence::{Sentence, Utterance, sentences};
-use crate::{cue, date, salience};
+use crate::{clock, cue, date, person, salience};
 
 /// How many sentences an overview has.
 pub const OVERVIEW_SENTENCES: usize = 3;
@@ -55,8 +55,9 @@ impl Engine for Extractive {
                     false if date.is_some() => DatedKind::Deadline,
                     false => return None,
                 };
+                let time = date.and_then(|_| clock::find(&sentence.text));
                 let Cited { text, segment_ids } = text.cite(sentence);
-                Some(Dated { kind, text, date, segment_ids })
+                Some(Dated { kind, text, date, time, segment_ids })
             })
             .take(ITEMS_MAX)
             .collect();
@@ -76,8 +77,10 @@ impl Engine for Extractive {
             .take(ITEMS_MAX)
             .map(|sentence| {
                 let due = date::find(&sentence.text, said.day);
+                let speaker = said.pieces[sentence.first].speaker.as_deref();
+                let assignee = person::doer(&sentence.text, speaker, &said.people);
                 let Cited { text, segment_ids } = text.cite(sentence);
-                Action { text, due, segment_ids }
+                Action { text, assignee, due, segment_ids }
             })
             .collect();
         ready(Ok(actions)).boxed()

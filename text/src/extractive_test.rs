@@ -20,7 +20,7 @@ fn said(texts: &[&str]) -> Said {
             text: (*text).to_owned(),
         })
         .collect();
-    Said { language: "en".into(), day: day(), pieces }
+    Said { language: "en".into(), day: day(), people: Vec::new(), pieces }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What was said, and what was found in it. Everything that was found cites the pieces of speech
 //! that it comes from.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +21,15 @@ pub struct Piece {
     pub text: String,
 }
 
+/// Somebody who takes part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who it is.
+    pub id: Uuid,
+    /// The full name.
+    pub name: String,
+}
+
 /// What was said in a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -28,6 +37,8 @@ pub struct Said {
     pub language: String,
     /// The day on which it was said, where it was said: what "tomorrow" is counted from.
     pub day: NaiveDate,
+    /// Who takes part; empty when nobody knows.
+    pub people: Vec<Person>,
     /// The pieces of speech in their order.
     pub pieces: Vec<Piece>,
 }
@@ -86,6 +97,9 @@ pub struct Dated {
     pub text: String,
     /// The day, if it could be told from the words.
     pub date: Option<NaiveDate>,
+    /// The time of that day, where it was said, if it was named.
+    #[serde(default)]
+    pub time: Option<NaiveTime>,
     /// Where it was said.
     pub segment_ids: Vec<Uuid>,
 }
@@ -126,6 +140,8 @@ pub struct Analysis {
 pub struct Action {
     /// What is to be done, as it was said.
     pub text: String,
+    /// Who is to do it, if a participant was named or spoke of himself.
+    pub assignee: Option<Uuid>,
     /// By when, if it could be told from the words.
     pub due: Option<NaiveDate>,
     /// Where it was said.
