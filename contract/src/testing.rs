@@ -1,10 +1,10 @@
 //! For tests: stored examples told for real, and a meeting service to ask.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::{EmptyMutation, EmptySubscription, ID, Object, Schema};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Schema, SimpleObject};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, NewEvent};
@@ -14,6 +14,7 @@ use platform::subgraph::{Endpoint, Request, Response, Transport, TransportError}
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::attendance::USER;
 use crate::takes_part::MEETING;
 
 /// The folder of schemas and examples.
@@ -137,10 +138,18 @@ pub async fn tell_meeting(
     tell(kernel, kind, meeting, meeting, data).await;
 }
 
-/// The meeting service as the others ask it.
+/// The meeting and the user service as the others ask them.
 #[derive(Clone, Debug, Default)]
 pub struct Meetings {
-    pairs: Arc<Mutex<HashSet<(Uuid, Uuid)>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Meetings and who takes part, the host first.
+    pairs: Vec<(Uuid, Uuid)>,
+    /// Names and time zones.
+    people: HashMap<Uuid, (String, String)>,
 }
 
 impl Meetings {
@@ -151,17 +160,29 @@ impl Meetings {
         let schema = Schema::new(meetings.clone(), EmptyMutation, EmptySubscription);
         let peer = Endpoint::new(MEETING, kernel.keys.clone(), schema, |request| request);
         kernel.peers.set(MEETING, peer);
+        let schema = Schema::new(People(meetings.clone()), EmptyMutation, EmptySubscription);
+        let peer = Endpoint::new(USER, kernel.keys.clone(), schema, |request| request);
+        kernel.peers.set(USER, peer);
         meetings
     }
 
-    /// Makes the service unreachable.
+    /// Makes the meeting service unreachable.
     pub fn leave(&self, kernel: &Kernel) {
         kernel.peers.set(MEETING, Arc::new(Away));
     }
 
-    /// Lets it, but nobody else, know that somebody takes part.
+    /// Lets it, but nobody else, know that somebody takes part; who is the first is the host.
     pub fn joins(&self, meeting: Uuid, user: Uuid) {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert((meeting, user));
+        self.known().pairs.push((meeting, user));
+    }
+
+    /// Lets the user service know somebody.
+    pub fn named(&self, user: Uuid, name: &str, zone: &str) {
+        self.known().people.insert(user, (name.to_owned(), zone.to_owned()));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,18 +195,84 @@ impl Transport for Away {
     }
 }
 
+/// A meeting, as far as others ask for it.
+#[derive(SimpleObject)]
+struct Meeting {
+    id: ID,
+    host: User,
+    participants: Vec<Participant>,
+}
+
+/// Somebody who takes part.
+#[derive(SimpleObject)]
+struct Participant {
+    user: User,
+}
+
+/// A person; the meeting service knows only the id.
+#[derive(SimpleObject)]
+struct User {
+    id: ID,
+    name: String,
+    time_zone: String,
+}
+
+impl From<Uuid> for User {
+    fn from(id: Uuid) -> Self {
+        Self { id: id.into(), name: String::new(), time_zone: String::new() }
+    }
+}
+
 /// What others ask.
 #[Object]
 impl Meetings {
     /// Whether somebody takes part.
     async fn participates(
         &self,
-        ctx: &async_graphql::Context<'_>,
+        ctx: &Context<'_>,
         meeting_id: ID,
         user_id: ID,
     ) -> async_graphql::Result<bool> {
         Identity::from_ctx(ctx).service()?;
         let pair = (meeting_id.parse()?, user_id.parse()?);
-        Ok(self.pairs.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair))
+        Ok(self.known().pairs.contains(&pair))
+    }
+
+    #[graphql(entity)]
+    async fn find_meeting(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> async_graphql::Result<Option<Meeting>> {
+        Identity::from_ctx(ctx).service()?;
+        let meeting: Uuid = id.parse()?;
+        let known = self.known();
+        let people = known.pairs.iter().filter(|(of, _)| *of == meeting).map(|(_, who)| *who);
+        let people: Vec<Uuid> = people.collect();
+        Ok(people.first().map(|host| Meeting {
+            id,
+            host: User::from(*host),
+            participants: people.iter().map(|who| Participant { user: (*who).into() }).collect(),
+        }))
+    }
+}
+
+/// The user service.
+struct People(Meetings);
+
+/// What others ask.
+#[Object]
+impl People {
+    /// There is nothing else to ask.
+    async fn people(&self) -> usize {
+        self.0.known().people.len()
+    }
+
+    #[graphql(entity)]
+    async fn find_user(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<User>> {
+        Identity::from_ctx(ctx).service()?;
+        let known = self.0.known();
+        let found = known.people.get(&id.parse()?).cloned();
+        Ok(found.map(|(name, time_zone)| User { id, name, time_zone }))
     }
 }

@@ -6,6 +6,9 @@ const NUMBERS: [&str; 13] = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve",
 ];
+/// Minutes as they are said after an hour.
+const MINUTES: [(&str, u32); 4] =
+    [("fifteen", 15), ("thirty", 30), ("forty-five", 45), ("forty", 40)];
 /// Hours as Koreans count them; the longest first.
 const HOURS_KO: [(&str, u32); 12] = [
     ("열두", 12),
@@ -61,7 +64,12 @@ fn english(lower: &str) -> Option<NaiveTime> {
             Some((hour, minute)) => (hour.parse().ok()?, Some(minute.parse().ok()?)),
             None => (number(clock)?, None),
         };
-        let half = half(glued).or_else(|| half(at(1)));
+        let spoken = minute.is_none().then(|| MINUTES.iter().find(|(name, _)| *name == at(1)));
+        let spoken = spoken.flatten().map(|(_, minute)| *minute);
+        let after = place + 1 + usize::from(spoken.is_some());
+        let minute = minute.or(spoken);
+        let half = half(glued).or_else(|| half(words.get(after).copied().unwrap_or_default()));
+        let half = half.or_else(|| part_of_day(words.get(after..).unwrap_or_default()));
         // A bare number is a time only after "at".
         let is_time = half.is_some() || minute.is_some() || at(1) == "o'clock" || at(1) == "oclock";
         let counted = matches!(at(1), "the" | "least" | "most" | "percent");
@@ -80,6 +88,15 @@ fn half(word: &str) -> Option<Half> {
     match word {
         "am" | "a.m" => Some(Half::Morning),
         "pm" | "p.m" => Some(Half::Afternoon),
+        _ => None,
+    }
+}
+
+/// "… in the morning".
+fn part_of_day(after: &[&str]) -> Option<Half> {
+    match after {
+        ["in", "the", "morning", ..] => Some(Half::Morning),
+        ["in", "the", "afternoon" | "evening", ..] => Some(Half::Afternoon),
         _ => None,
     }
 }
@@ -157,6 +174,8 @@ mod tests {
             ("Friday at ten", Some((10, 0))),
             ("at 2 on Monday", Some((14, 0))),
             ("at half past nine", Some((9, 30))),
+            ("at nine thirty", Some((9, 30))),
+            ("at seven thirty in the morning", Some((7, 30))),
             ("at 16:45", Some((16, 45))),
             ("around noon", Some((12, 0))),
             ("at 12 am", Some((0, 0))),

@@ -61,7 +61,7 @@ impl Engine for Extractive {
             })
             .take(ITEMS_MAX)
             .collect();
-        ready(Ok(Schedule { items })).boxed()
+        ready(Ok(Schedule { items, time_zone: said.time_zone.clone() })).boxed()
     }
 
     fn analyse<'a>(&'a self, said: &'a Said) -> Found<'a, Analysis> {

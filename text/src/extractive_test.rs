@@ -20,7 +20,13 @@ fn said(texts: &[&str]) -> Said {
             text: (*text).to_owned(),
         })
         .collect();
-    Said { language: "en".into(), day: day(), people: Vec::new(), pieces }
+    Said {
+        language: "en".into(),
+        day: day(),
+        time_zone: "Asia/Seoul".into(),
+        people: Vec::new(),
+        pieces,
+    }
 }
 
 #[test]

@@ -53,6 +53,19 @@ const FIRST: &[&str] = &[
     "i am on it",
     "i'm on it",
 ];
+/// What follows the name of who does something.
+const WILL: &[&str] = &[
+    "will",
+    "'ll",
+    "can",
+    "could",
+    "should",
+    "needs to",
+    "has to",
+    "is going to",
+    "please",
+    "must",
+];
 const TITLES_KO: &[&str] = &[
     "선생님",
     "매니저",
@@ -90,7 +103,7 @@ const NO_DOER_KO: &[&str] = &[
     "에게", "께", "한테", "의", "을", "를", "와", "과", "랑", "이랑", "보다", "처럼", "쪽", "네",
     "부터", "까지", "로", "으로",
 ];
-const FIRST_KO: &[&str] = &["제가", "저는", "저도", "내가", "나는", "전 ", "제 쪽에서", "저희가"];
+const FIRST_KO: &[&str] = &["제가", "저는", "저도", "내가", "나는", "제 쪽에서", "저희가"];
 /// How somebody promises.
 const PROMISE_KO: &[&str] = &["게요", "께요", "겠습니다", "겠어요", "맡을", "보겠"];
 /// How somebody is asked.
@@ -103,6 +116,8 @@ const REQUEST_KO: &[&str] = &[
     "부탁",
     "바랍니다",
     "줄래",
+    "보세요",
+    "줘요",
     "줘",
     "하세요",
     "시죠",
@@ -211,37 +226,38 @@ fn english(sentence: &str, speaker: Option<Uuid>, names: &Names) -> Option<Uuid>
             return Some(mention.who);
         }
     }
+    // "Anna will …", "And Anna should …".
+    let bound = named.iter().find(|mention| will(&text[mention.to..]));
     let first = FIRST.iter().filter_map(|phrase| spoken(phrase)).min();
-    let mut doers = named.iter().filter(|mention| {
-        // "Thanks, Ben" speaks of nothing to do; "…, Ben?" asks him.
-        let apart = before(mention).ends_with([',', '.', '?', '!', ';', ':']);
-        apart || !NO_DOER.contains(&last_word(before(mention)).as_str())
-    });
-    match (first, doers.next_back()) {
-        // "Ben, I'll send it": a promise is the speaker's; "I'll be away, Ben will send it" isn't one.
-        (Some(at), Some(mention)) if at < mention.from && will(&text[mention.to..]) => {
-            Some(mention.who)
-        }
-        (Some(_), _) => speaker,
-        (None, Some(mention)) => Some(mention.who),
-        (None, None) => None,
+    if let Some(at) = first {
+        // "I'll be away, Ben will send it" is no promise; "Ben will call, I'll write" is one.
+        return bound
+            .filter(|mention| at < mention.from)
+            .map_or(speaker, |mention| Some(mention.who));
     }
+    if bound.is_some() {
+        return bound.map(|mention| mention.who);
+    }
+    // "Kate, can you send Ben …?", "Could you …, Ben?", and at last "Ben is on it".
+    let called = named.iter().find(|mention| {
+        let after = text[mention.to..].trim_start();
+        let ends = |text: &str| text.ends_with([',', '.', '?', '!', ';', ':']);
+        (after.starts_with(',') && !NO_DOER.contains(&last_word(before(mention)).as_str()))
+            || (ends(before(mention)) && !after.starts_with(|c: char| word(c)))
+    });
+    let subject =
+        || named.iter().find(|mention| !NO_DOER.contains(&last_word(before(mention)).as_str()));
+    called.or_else(subject).map(|mention| mention.who)
 }
 
+/// Whether a duty follows a name.
 fn will(after: &str) -> bool {
-    [
-        "will ",
-        "'ll ",
-        "can ",
-        "could ",
-        "should ",
-        "needs to ",
-        "has to ",
-        "is going to ",
-        "please ",
-    ]
-    .iter()
-    .any(|duty| after.trim_start_matches([',', ' ']).starts_with(duty))
+    WILL.iter().any(|duty| {
+        after
+            .trim_start_matches([',', ' '])
+            .strip_prefix(duty)
+            .is_some_and(|rest| rest.starts_with(' ') && !rest.trim_start().starts_with("you "))
+    })
 }
 
 fn korean(sentence: &str, speaker: Option<Uuid>, names: &Names) -> Option<Uuid> {
@@ -252,13 +268,11 @@ fn korean(sentence: &str, speaker: Option<Uuid>, names: &Names) -> Option<Uuid> 
     });
     let has = |cues: &[&str]| cues.iter().any(|cue| text.contains(cue));
     let doer = named.iter().rev().find(|mention| role(&text[mention.to..]) == Role::Doer);
-    let (first, asked) = (has(FIRST_KO), has(REQUEST_KO));
-    let promised = PROMISE_KO.iter().any(|cue| text.contains(cue)) && !asked;
+    let asked = has(REQUEST_KO);
     match doer {
-        Some(doer) if !first || asked => Some(doer.who),
-        _ if first && !asked => speaker,
-        None if promised && named.is_empty() => speaker,
-        None if promised => speaker,
+        Some(doer) if asked || !has(FIRST_KO) => Some(doer.who),
+        _ if asked => None,
+        _ if has(FIRST_KO) || has(PROMISE_KO) => speaker,
         _ => None,
     }
 }

@@ -37,6 +37,8 @@ pub struct Said {
     pub language: String,
     /// The day on which it was said, where it was said: what "tomorrow" is counted from.
     pub day: NaiveDate,
+    /// IANA name of the time zone there, like `Asia/Seoul`.
+    pub time_zone: String,
     /// Who takes part; empty when nobody knows.
     pub people: Vec<Person>,
     /// The pieces of speech in their order.
@@ -110,6 +112,9 @@ pub struct Dated {
 pub struct Schedule {
     /// Follow-up meetings and deadlines, in the order in which they were said.
     pub items: Vec<Dated>,
+    /// IANA name of the time zone that days and times are in; empty when it wasn't noted.
+    #[serde(default)]
+    pub time_zone: String,
 }
 
 /// How long somebody spoke.

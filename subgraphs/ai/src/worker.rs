@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use contract::attendance::Attendance;
 use contract::spoken::{Spoken, SpokenError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use platform::object::{ObjectError, Objects};
-use platform::outbox::Outbox;
+use platform::kernel::Kernel;
+use platform::object::ObjectError;
 use platform::queue::{Job, Progress, Work, WorkError};
 use platform::task::Tasks;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgPool;
 use text::{Engine, EngineError, Said};
 use uuid::Uuid;
 
@@ -45,14 +45,10 @@ pub struct Input {
 
 /// Does the queue's jobs.
 pub struct Worker {
-    /// The service's database.
-    pub pool: PgPool,
-    /// Where texts are.
-    pub objects: Objects,
+    /// Its database, its outbox, where texts are, and the ways to other services.
+    pub kernel: Kernel,
     /// The service's tasks.
     pub tasks: Tasks,
-    /// Its outbox.
-    pub outbox: Outbox,
     /// What finds something in a text.
     pub engine: Arc<dyn Engine>,
 }
@@ -62,7 +58,7 @@ impl Worker {
         let claim = &job.claim;
         let kind = Kind::of(&claim.task.kind);
         let input = Input::deserialize(&claim.task.input).map_err(WorkError::retry)?;
-        let spoken = match Spoken::read(&self.objects, &input.object_key).await {
+        let spoken = match Spoken::read(&self.kernel.objects, &input.object_key).await {
             Ok(spoken) => spoken,
             Err(SpokenError::Object(ObjectError::NotFound(_))) => {
                 return Err(WorkError::fail(TEXT_MISSING, "The text can't be found any more."));
@@ -72,10 +68,12 @@ impl Worker {
         if !progress.report(20).await {
             return Err(WorkError::Cancelled);
         }
-        let held_at = meeting::ended_at(&self.pool, input.meeting_id).await?;
-        let said = spoken.said(held_at.unwrap_or_else(Utc::now));
+        let held_at = meeting::ended_at(&self.kernel.pool, input.meeting_id).await?;
+        let attendance = Attendance::for_job(&self.kernel, input.meeting_id, job.last).await;
+        let attendance = attendance.map_err(WorkError::retry)?;
+        let said = spoken.said(held_at.unwrap_or_else(Utc::now), attendance);
         let content = self.ask(kind, &said).await?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.kernel.pool.begin().await?;
         if !self.tasks.complete(&mut tx, claim).await? {
             return Err(WorkError::Cancelled);
         }
@@ -88,7 +86,7 @@ impl Worker {
             content,
         };
         let row = insight::put(&mut tx, new).await?;
-        self.outbox.append(&mut tx, events::found(&row)).await?;
+        self.kernel.outbox.append(&mut tx, events::found(&row)).await?;
         tx.commit().await?;
         Ok(())
     }

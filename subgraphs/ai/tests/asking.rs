@@ -22,7 +22,7 @@ async fn a_schedule_is_made_when_somebody_asks() {
         let early = ask(name).await;
         assert_eq!(early["userErrors"][0]["code"], "TRANSCRIPT_NOT_READY", "{name}");
     }
-    let said = ["The draft is due by December 3.", "Let's meet again next Monday."];
+    let said = ["The draft is due by December 3.", "Let's meet again next Monday at 3 pm."];
     let ids = stage.transcribe(meeting, &said).await;
     stage.tasks_are(meeting, "SUMMARY", &[TaskStatus::Completed]).await;
 
@@ -30,12 +30,15 @@ async fn a_schedule_is_made_when_somebody_asks() {
     assert_eq!(asked["task"]["kind"], "SCHEDULE", "{asked}");
     stage.tasks_are(meeting, "SCHEDULE", &[TaskStatus::Completed]).await;
 
-    let fields = "schedule { items { kind text date segments { id } } engine version }";
+    let fields = "schedule { items { kind text date at segments { id } } engine version }";
     let found = stage.caller.entity(&viewer(host), "Meeting", meeting, fields).await;
     let items = &found["schedule"]["items"];
     assert_eq!(items[0]["kind"], "DEADLINE");
     assert!(items[0]["date"].as_str().is_some_and(|date| date.ends_with("-12-03")), "{items}");
     assert_eq!(items[1]["kind"], "FOLLOW_UP");
+    // In Seoul, where days are counted when nobody knows better.
+    assert_eq!(items[0]["at"], Value::Null);
+    assert!(items[1]["at"].as_str().is_some_and(|at| at.ends_with("T06:00:00+00:00")), "{items}");
     assert_eq!(items[1]["segments"], json!([{ "id": ids[1] }]));
     assert_eq!(
         (&found["schedule"]["engine"], &found["schedule"]["version"]),

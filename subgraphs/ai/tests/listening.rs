@@ -58,7 +58,7 @@ async fn an_ended_meeting_opens_what_runs_when_the_text_is_there() {
     stage.tasks_are(meeting, "ANALYSIS", &[TaskStatus::Pending]).await;
     stage.tasks_are(meeting, "SUMMARY", &[TaskStatus::Pending]).await;
 
-    let said = ["The budget is tight.", "We decided to cut the budget.", "The budget it is."];
+    let said = ["The budget is tight.", "We decided to cut the budget.", "The budget is small."];
     let ids = stage.transcribe(meeting, &said).await;
 
     stage.tasks_are(meeting, "ANALYSIS", &[TaskStatus::Completed]).await;

@@ -95,16 +95,14 @@ impl Service {
 
     /// Starts the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
-        let Kernel { pool, bus, cache, outbox, objects, .. } = self.kernel.clone();
+        let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox.clone());
         shutdown.spawn(relay.run(shutdown.clone()));
         let listener = Arc::new(Listener::new(self.tasks.clone(), outbox));
         let (events, ending) = (bus.clone(), shutdown.clone());
-        let from = pool.clone();
-        shutdown.spawn(async move { events.consume(CONSUMER, from, listener, ending).await });
+        shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
         let extractor = Extractor {
-            pool,
-            objects,
+            kernel: self.kernel.clone(),
             tasks: self.tasks.clone(),
             todos: self.todos.clone(),
             engine: Arc::clone(&self.config.engine),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use chrono_tz::Tz;
+use contract::attendance::Attendance;
 use contract::spoken::{Spoken, end_of_day};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use platform::object::Objects;
+use platform::kernel::Kernel;
 use platform::queue::{Job, Progress, Work, WorkError};
 use platform::task::Tasks;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 use text::{Action, Engine};
 use uuid::Uuid;
 
@@ -47,10 +48,8 @@ pub struct Input {
 
 /// Does extractions.
 pub struct Extractor {
-    /// The service's database.
-    pub pool: PgPool,
-    /// Where transcripts are.
-    pub objects: Objects,
+    /// Its database, where transcripts are, and the ways to other services.
+    pub kernel: Kernel,
     /// The service's tasks.
     pub tasks: Tasks,
     /// Its todos.
@@ -63,7 +62,7 @@ impl Extractor {
     async fn extract(&self, job: &Job, progress: &Progress) -> Result<(), WorkError> {
         let claim = &job.claim;
         let input = Input::deserialize(&claim.task.input).map_err(WorkError::retry)?;
-        let spoken = match Spoken::read(&self.objects, &input.object_key).await {
+        let spoken = match Spoken::read(&self.kernel.objects, &input.object_key).await {
             Ok(spoken) => spoken,
             Err(contract::spoken::SpokenError::Object(
                 platform::object::ObjectError::NotFound(_),
@@ -73,14 +72,17 @@ impl Extractor {
         if !progress.report(20).await {
             return Err(WorkError::Cancelled);
         }
-        let held_at = meeting::ended_at(&self.pool, input.meeting_id).await?;
-        let said = spoken.said(held_at.unwrap_or_else(Utc::now));
+        let held_at = meeting::ended_at(&self.kernel.pool, input.meeting_id).await?;
+        let attendance = Attendance::for_job(&self.kernel, input.meeting_id, job.last).await;
+        let attendance = attendance.map_err(WorkError::retry)?;
+        let zone = attendance.zone;
+        let said = spoken.said(held_at.unwrap_or_else(Utc::now), attendance);
         let actions = self.engine.actions(&said).await.map_err(WorkError::retry)?;
         let found: Vec<TodoRow> = actions
             .into_iter()
-            .map(|action| proposed(input.meeting_id, claim.task.id, action))
+            .map(|action| proposed(input.meeting_id, claim.task.id, zone, action))
             .collect();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.kernel.pool.begin().await?;
         if !self.tasks.complete(&mut tx, claim).await? {
             return Err(WorkError::Cancelled);
         }
@@ -90,7 +92,7 @@ impl Extractor {
     }
 }
 
-fn proposed(meeting: Uuid, task: Uuid, action: Action) -> TodoRow {
+fn proposed(meeting: Uuid, task: Uuid, zone: Tz, action: Action) -> TodoRow {
     let now = Utc::now();
     let title = title_of(&action.text);
     TodoRow {
@@ -100,9 +102,9 @@ fn proposed(meeting: Uuid, task: Uuid, action: Action) -> TodoRow {
         description: (title != action.text).then_some(action.text),
         title,
         status: Status::Proposed,
-        assignee_id: None,
+        assignee_id: action.assignee,
         created_by: None,
-        due_at: action.due.map(end_of_day),
+        due_at: action.due.map(|day| end_of_day(day, zone)),
         priority: Priority::Normal,
         evidence: action.segment_ids,
         task_id: Some(task),

@@ -67,6 +67,36 @@ async fn an_extraction_waits_for_the_text_and_proposes_with_evidence() {
 }
 
 #[tokio::test]
+async fn who_is_named_gets_it_and_days_end_where_the_host_is() {
+    // Given a meeting whose people the other services know
+    let stage = Stage::new().await;
+    let (host, guest) = (Uuid::now_v7(), Uuid::now_v7());
+    let meeting = stage.meeting(&[host, guest]).await;
+    for (who, name) in [(host, "Anna Schmidt"), (guest, "김민지")] {
+        stage.meetings.joins(meeting, who);
+        stage.meetings.named(who, name, "America/New_York");
+    }
+    let ended = json!({ "audioFileUrl": "recordings/x", "endTime": "2026-11-26T01:00:00Z" });
+    tell_meeting(&stage.kernel, kind::MEETING_ENDED, meeting, &[host, guest], ended).await;
+    // when they are named (it is still the 25th in New York),
+    let said = ["민지님이 내일까지 보고서를 작성해 주세요.", "Anna will book the room."];
+    let (key, _) = spoken(&stage, meeting, &said).await;
+    let text = json!({ "meetingId": meeting, "transcriptId": Uuid::now_v7(), "objectKey": key });
+    tell(&stage.kernel, kind::TRANSCRIPT_CREATED, meeting, Uuid::now_v7(), text).await;
+    stage.task_is(meeting, TaskStatus::Completed).await;
+    // then each gets what is hers.
+    let fields = "todos { nodes { dueAt assignee { id } } }";
+    let found = stage.caller.entity(&viewer(host), "Meeting", meeting, fields).await;
+    assert_eq!(
+        found["todos"]["nodes"],
+        json!([
+            { "dueAt": "2026-11-27T04:59:59+00:00", "assignee": { "id": guest } },
+            { "dueAt": null, "assignee": { "id": host } },
+        ])
+    );
+}
+
+#[tokio::test]
 async fn a_text_that_is_gone_fails_the_task_and_a_retry_finds_it() {
     let stage = Stage::new().await;
     let host = Uuid::now_v7();

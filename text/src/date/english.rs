@@ -205,7 +205,16 @@ fn the_day(words: &[Word], place: usize, said_on: NaiveDate) -> Option<NaiveDate
         // "The 2nd floor" is no day.
         matches!(
             after.lower.as_str(),
-            "at" | "and"
+            "you"
+                | "we"
+                | "i"
+                | "they"
+                | "that"
+                | "but"
+                | "because"
+                | "though"
+                | "at"
+                | "and"
                 | "or"
                 | "if"
                 | "is"

@@ -3,6 +3,8 @@
 use async_graphql::{Context, Enum, ID, InputValueError, InputValueResult, Object, Result, Scalar};
 use async_graphql::{ScalarType, SimpleObject, Value};
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use contract::spoken::moment;
 use platform::error::Internal as _;
 use uuid::Uuid;
 
@@ -171,18 +173,22 @@ pub struct ScheduleItem {
     pub text: String,
     /// The day; null when it couldn't be told from the words.
     pub date: Option<Date>,
+    /// The very moment, in the host's time zone; null when no time of day was said.
+    pub at: Option<DateTime<Utc>>,
     /// The segments that it comes from.
     pub segments: Vec<Segment>,
 }
 
-impl From<text::Dated> for ScheduleItem {
-    fn from(dated: text::Dated) -> Self {
+impl ScheduleItem {
+    fn new(dated: text::Dated, zone: Option<Tz>) -> Self {
         let kind = match dated.kind {
             text::DatedKind::FollowUp => ScheduleItemKind::FollowUp,
             text::DatedKind::Deadline => ScheduleItemKind::Deadline,
         };
+        let at = || Some(moment(dated.date?, dated.time?, zone?));
+        let at = at();
         let date = dated.date.map(Date);
-        Self { kind, text: dated.text, date, segments: segments(dated.segment_ids) }
+        Self { kind, text: dated.text, date, at, segments: segments(dated.segment_ids) }
     }
 }
 
@@ -210,7 +216,8 @@ impl ScheduleProposal {
 
     /// Follow-up meetings and deadlines, in the order in which they were said.
     async fn items(&self) -> Vec<ScheduleItem> {
-        many(&self.found.items)
+        let zone = self.found.time_zone.parse().ok();
+        self.found.items.iter().cloned().map(|item| ScheduleItem::new(item, zone)).collect()
     }
 
     /// What found them: `builtin`, or an engine that the operator chose.
