@@ -2,7 +2,10 @@
 //! normalise, plan. Everything else sees only the types re-exported here.
 
 mod apart;
+mod check;
+mod cut;
 mod detour;
+mod requirement;
 mod rollout;
 mod split;
 mod stand_in;
@@ -48,7 +51,8 @@ pub(crate) use hive_router_query_planner::{
 
 pub(crate) use rollout::{Config as Overrides, Rollout, Variant};
 
-use detour::Doubles;
+use check::Shapes;
+use cut::Entities;
 use stand_in::StandIns;
 
 use crate::{
@@ -82,8 +86,13 @@ pub enum PlanError {
 /// Plans operations on one supergraph.
 pub(crate) struct Planner {
     hive: Hive,
-    /// For what the first one finds no way.
-    detours: Vec<Detour>,
+    /// Where interface objects cannot be entered, for what the first one finds no
+    /// way. Built when it is first needed.
+    closed: OnceLock<Option<Hive>>,
+    has_interface_objects: bool,
+    shapes: Shapes,
+    /// Built when it is first needed.
+    entities: OnceLock<Option<Entities>>,
     /// The supergraph that is planned on.
     planned: schema::Document,
     stand_ins: StandIns,
@@ -100,14 +109,13 @@ impl Planner {
         let stand_ins = StandIns::insert(&mut planned);
         // Plans are made on the one with stand-ins, clients see the other.
         let hive = build(&planned, &document)?;
-        let mut views = vec![View::Closed];
-        views.extend(detour::foreign_keys(&planned).into_iter().map(View::Double));
-        let detours = views.into_iter().map(|view| Detour { view, built: OnceLock::new() });
-        let detours = detours.collect();
         let public = Arc::new(without_strangers(&hive.consumer_schema.document));
         Ok(Self {
             hive,
-            detours,
+            closed: OnceLock::new(),
+            has_interface_objects: detour::without_interface_objects(&planned).is_some(),
+            shapes: Shapes::of(&mut planned),
+            entities: OnceLock::new(),
             planned,
             stand_ins,
             public,
@@ -228,61 +236,80 @@ impl Planner {
         if operation.selection_set.items.is_empty() {
             return Ok(None);
         }
-        let timeout = CancellationToken::with_timeout(Duration::from_millis(PLAN_TIMEOUT_MS));
-        let plan = |hive: &Hive| {
-            guarded(|| {
-                hive.plan_from_normalized_operation(operation, variant.context(), &timeout)
-                    .map(|plan| plan.node)
-                    .map_err(|error| PlanError::Plan(error.to_string()))
-            })
-        };
-        let mut planned = plan(&self.hive);
-        for detour in &self.detours {
-            if !matches!(planned, Err(PlanError::Plan(_))) {
-                break;
-            }
-            if let Some((hive, doubles)) = detour.built(&self.planned)
-                && let Ok(mut node) = plan(hive)
-            {
-                node.iter_mut().for_each(|node| doubles.resolve(node));
-                planned = Ok(node);
-            }
+        let mut planned = self.checked(operation, self.plan_on(&self.hive, operation, variant));
+        if let (Err(PlanError::Plan(_)), Some(closed)) = (&planned, self.closed())
+            && let Ok(node) = self.checked(operation, self.plan_on(closed, operation, variant))
+        {
+            planned = Ok(node);
         }
         let mut node = planned?;
         node.iter_mut().for_each(|node| self.stand_ins.resolve(node));
         Ok(node)
     }
 
+    /// The same without a look at what it is worth.
+    fn plan_unchecked(
+        &self,
+        operation: &OperationDefinition,
+        variant: &Variant,
+    ) -> Result<Option<PlanNode>, PlanError> {
+        let mut node = self.plan_on(&self.hive, operation, variant)?;
+        node.iter_mut().for_each(|node| self.stand_ins.resolve(node));
+        Ok(node)
+    }
+
+    /// A plan that does what it should.
+    fn checked(
+        &self,
+        operation: &OperationDefinition,
+        planned: Result<Option<PlanNode>, PlanError>,
+    ) -> Result<Option<PlanNode>, PlanError> {
+        let node = planned?;
+        if node.as_ref().is_some_and(|node| self.shapes.conflict(node)) {
+            return Err(PlanError::Plan("fields of different types meet".to_owned()));
+        }
+        if self.has_interface_objects && !self.covers(operation, node.as_ref()) {
+            return Err(PlanError::Plan("the planner forgot a field".to_owned()));
+        }
+        Ok(node)
+    }
+
+    /// Plans on a view of the supergraph.
+    fn plan_on(
+        &self,
+        hive: &Hive,
+        operation: &OperationDefinition,
+        variant: &Variant,
+    ) -> Result<Option<PlanNode>, PlanError> {
+        let timeout = CancellationToken::with_timeout(Duration::from_millis(PLAN_TIMEOUT_MS));
+        guarded(|| {
+            hive.plan_from_normalized_operation(operation, variant.context(), &timeout)
+                .map(|plan| plan.node)
+                .map_err(|error| PlanError::Plan(error.to_string()))
+        })
+        .map_err(|error| match error {
+            PlanError::Panic => PlanError::Plan(error.to_string()),
+            error => error,
+        })
+    }
+
+    /// None where the supergraph has no interface objects.
+    fn closed(&self) -> Option<&Hive> {
+        let make = || {
+            let document = detour::without_interface_objects(&self.planned)?;
+            build(&document, &document).ok()
+        };
+        self.closed.get_or_init(make).as_ref()
+    }
+
+    /// Where operations can be cut; None where the supergraph has no entities.
+    fn entities(&self) -> Option<&Entities> {
+        self.entities.get_or_init(|| Entities::of(&self.planned)).as_ref()
+    }
+
     /// Gives an error's path the names that the public schema has.
     pub(crate) fn name_back(&self, path: &mut [PathSegment]) {
         self.stand_ins.name_back(path);
-    }
-}
-
-/// A view of the supergraph that is built when it is first needed.
-struct Detour {
-    view: View,
-    built: OnceLock<Option<(Hive, Doubles)>>,
-}
-
-enum View {
-    Closed,
-    Double((String, String)),
-}
-
-impl Detour {
-    fn built(&self, supergraph: &schema::Document) -> Option<&(Hive, Doubles)> {
-        let make = || {
-            let (document, doubles) = match &self.view {
-                View::Closed => {
-                    let document = detour::without_interface_objects(supergraph)?;
-                    (document, Doubles::default())
-                }
-                View::Double((graph, key)) => Doubles::add(supergraph, graph, key),
-            };
-            Some((build(&document, &document).ok()?, doubles))
-        };
-        self.built.get_or_init(make).as_ref()
     }
 }
 

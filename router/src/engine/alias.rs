@@ -51,8 +51,9 @@ impl Aliases {
                 // The response tells the type without being told where to find it.
                 ast::Selection::Field(field) if field.name == "__typename" => field.alias = None,
                 ast::Selection::Field(field) => {
+                    // The planner takes `id: id` and `id` for two fields.
+                    field.alias.take_if(|alias| *alias == field.name);
                     if let Some(alias) = &field.alias
-                        && *alias != field.name
                         && taken.contains(alias.as_str())
                         && !fixed
                     {

@@ -11,7 +11,7 @@ pub(crate) struct Flags {
 }
 
 /// The values of an operation's flags in one request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FlagValues(Vec<bool>);
 
 impl Flags {
@@ -24,8 +24,8 @@ impl Flags {
         })
     }
 
-    /// The values in this request: sent, or by default, or false.
-    pub(crate) fn values(&self, coerced: &Coerced, declarations: &[Declaration]) -> FlagValues {
+    /// What the conditions come to in this request: sent, or by default, or false.
+    pub(crate) fn decision(&self, coerced: &Coerced, declarations: &[Declaration]) -> Decision {
         let value = |name: &String| match coerced.get(name) {
             Some(text) => text == "true",
             None => declarations
@@ -34,7 +34,23 @@ impl Flags {
                 .and_then(|declaration| declaration.default.as_ref())
                 .is_some_and(|default| *default == true),
         };
-        FlagValues(self.names.iter().map(value).collect())
+        Decision(self.names.iter().map(|name| (name.clone(), value(name))).collect())
+    }
+}
+
+/// The values of the variables that an operation's conditions use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Decision(Vec<(String, bool)>);
+
+impl Decision {
+    /// Whether there is nothing to decide.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A variable's value; false where it is unknown.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, is)| known == name && *is)
     }
 }
 

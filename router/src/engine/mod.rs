@@ -13,6 +13,7 @@ mod alias;
 mod answer;
 mod arena;
 mod condition;
+mod decision;
 mod introspection;
 mod key;
 mod merge;
@@ -45,9 +46,9 @@ pub use subscription::{Argument, SubscriptionPlan};
 pub use variable::Variables;
 
 pub(crate) use alias::Aliases;
-pub(crate) use condition::{All, Condition, FlagValues, Flags};
+pub(crate) use condition::{All, Condition, Decision, FlagValues, Flags};
 pub(crate) use key::{Key, Keys};
-pub(crate) use prepare::PlanCache;
+pub(crate) use prepare::{Kind, PlanCache};
 pub(crate) use value::{Object, Tree, Value, write_string};
 
 use crate::{
@@ -226,14 +227,33 @@ impl Engine {
         operation_name: Option<&str>,
         grant: &Grant,
     ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
-        let variant = self.rollout.draw();
+        let decision = Decision::default();
+        let kind = Kind { grant, variant: &self.rollout.draw(), decision: &decision };
+        self.prepare_kind(query, operation_name, kind)
+    }
+
+    /// An operation as its conditions are decided in a request.
+    pub(crate) fn decided(
+        &self,
+        prepared: &Prepared,
+        decision: &Decision,
+    ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
+        let (query, operation_name) = prepared.asked();
+        let kind = Kind { decision, ..prepared.kind() };
+        self.prepare_kind(query, operation_name, kind)
+    }
+
+    fn prepare_kind(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        kind: Kind<'_>,
+    ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
         self.cache
-            .get(query, operation_name, (grant, &variant), || {
-                let variant = variant.clone();
-                let access = (grant.clone(), self.unauthorized);
+            .get(query, operation_name, kind, || {
                 let Self { supergraph, introspection, limits, .. } = self;
                 let asked = (query, operation_name);
-                Prepared::new(supergraph, *introspection, limits, asked, access, variant)
+                Prepared::new(supergraph, *introspection, limits, asked, self.unauthorized, kind)
             })
             .map_err(|mut errors| {
                 errors.iter_mut().for_each(|error| self.told.suggest(error));

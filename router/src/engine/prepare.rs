@@ -10,12 +10,13 @@ use std::{
 };
 
 use graphql_tools::static_graphql::query as ast;
-use platform::telemetry::{self, Kind, Span};
+use platform::telemetry::{self, Span};
 use quick_cache::sync::Cache;
 
 use super::{
     Aliases,
-    condition::Flags,
+    condition::{Decision, Flags},
+    decision,
     key::Keys,
     plan::{self, Plan},
     subscription::{self, SubscriptionPlan},
@@ -62,12 +63,25 @@ impl Operation {
     }
 }
 
-/// A validated and planned operation. Independent of variables and viewers.
+/// What plans of one operation are made for.
+#[derive(Debug, Clone, Copy, Hash)]
+pub(crate) struct Kind<'k> {
+    /// Which requirements the viewer meets.
+    pub(crate) grant: &'k Grant,
+    /// Which overrides are on.
+    pub(crate) variant: &'k Variant,
+    /// What its conditions come to; empty before that is known.
+    pub(crate) decision: &'k Decision,
+}
+
+/// A validated and planned operation. Independent of viewers, and of all variables
+/// but those that `@include` and `@skip` use: these are decided in each request.
 #[derive(Debug)]
 pub struct Prepared {
     query: Box<str>,
     requested: Option<Box<str>>,
     variant: Variant,
+    decision: Decision,
     name: Option<String>,
     operation: Operation,
     hash: u64,
@@ -147,22 +161,21 @@ impl Prepared {
         introspection: bool,
         limits: &Limits,
         (query, requested): (&str, Option<&str>),
-        access: (Grant, Unauthorized),
-        variant: Variant,
+        unauthorized: Unauthorized,
+        kind: Kind<'_>,
     ) -> Result<Self, Vec<GraphQLError>> {
-        let (grant, unauthorized) = access;
         if query.len() > MAX_DOCUMENT_BYTES {
             let message = format!("The document is longer than {MAX_DOCUMENT_BYTES} bytes.");
             return Err(vec![GraphQLError::new(code::GRAPHQL_PARSE_FAILED, message)]);
         }
         limits.config.check_text(query).map_err(|error| vec![error])?;
         let planner = &supergraph.planner;
-        let document = Planner::parse(query).map_err(|error| vec![error])?;
-        let chosen = choose(&document, requested).map_err(|error| vec![error])?;
-        limits.config.check_shape(&document).map_err(|error| vec![error])?;
-        planner.validate(&document)?;
+        let document = &Planner::parse(query).map_err(|error| vec![error])?;
+        let chosen = choose(document, requested).map_err(|error| vec![error])?;
+        limits.config.check_shape(document).map_err(|error| vec![error])?;
+        planner.validate(document)?;
         let root_type = root_type(supergraph, chosen.operation).map_err(|error| vec![error])?;
-        if !introspection && introspects(&document) {
+        if !introspection && introspects(document) {
             let message = "Introspection is switched off.";
             return Err(vec![GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, message)]);
         }
@@ -170,37 +183,50 @@ impl Prepared {
         let mut keys = Keys::default();
         let schema = &supergraph.schema;
         let operation = (root_type, chosen.variables, chosen.selections);
-        let cost = limits.cost(schema, &document, operation).map_err(|error| vec![error])?;
-        let mut planned = without_introspection(&document, root_type);
-        let denied = supergraph.rules.denied(&grant);
+        let cost = limits.cost(schema, document, operation).map_err(|error| vec![error])?;
+        let decision = Some(kind.decision).filter(|it| !it.is_empty());
+        let decided = decision::decide(document, chosen.definition, &mut flags, decision);
+        let (shown, planned) = match &decided {
+            Some(decided) => (&decided.shown, &decided.planned),
+            None => (document, document),
+        };
+        let mut planned = without_introspection(planned, root_type);
+        let denied = supergraph.rules.denied(kind.grant);
         let taken = authorization::strip(schema, &mut planned, &denied);
         check_access(&taken, unauthorized, chosen.operation, root_type)?;
         let fixed = schema.subscription.as_deref();
         let aliases = Aliases::displace(&mut planned, &supergraph.field_names, fixed);
-        let selections = chosen.selections;
+        let selections = match &decided {
+            Some(decided) => choose(&decided.shown, None).map_err(|error| vec![error])?.selections,
+            None => chosen.selections,
+        };
         let projection = projection::compile(
             schema,
-            &document,
+            shown,
             selections,
             root_type,
             (&mut flags, &mut keys),
             (&aliases, &denied),
         );
-        let plan = plan_steps(planner, &planned, &chosen, &variant, (&mut flags, &mut keys))
+        let plan = plan_steps(planner, &planned, &chosen, kind.variant, (&mut flags, &mut keys))
             .map_err(|error| vec![error])?;
         let subscription = match &plan.subscription {
             Some(fetch) => Some(subscription::plan(fetch, &mut keys).ok_or_else(unplannable)?),
-            None if chosen.operation == Operation::Subscription => return Err(unplannable()),
+            // With its only field skipped there is nothing left of it.
+            None if chosen.operation == Operation::Subscription && decision.is_none() => {
+                return Err(unplannable());
+            }
             None => None,
         };
         Ok(Self {
             query: query.into(),
             requested: requested.map(Into::into),
-            variant,
+            variant: kind.variant.clone(),
+            decision: kind.decision.clone(),
             name: chosen.name.map(str::to_owned),
             operation: chosen.operation,
             hash: stable_hash(query, requested),
-            grant,
+            grant: kind.grant.clone(),
             cost,
             independent: chosen.operation == Operation::Subscription
                 && supergraph.independence.covers(schema, root_type, &document),
@@ -215,8 +241,21 @@ impl Prepared {
         })
     }
 
-    fn is_of(&self, query: &str, requested: Option<&str>, grant: &Grant) -> bool {
-        *self.query == *query && self.requested.as_deref() == requested && self.grant == *grant
+    /// The document and the requested operation's name.
+    pub(super) fn asked(&self) -> (&str, Option<&str>) {
+        (&self.query, self.requested.as_deref())
+    }
+
+    pub(super) fn kind(&self) -> Kind<'_> {
+        Kind { grant: &self.grant, variant: &self.variant, decision: &self.decision }
+    }
+
+    fn is_of(&self, query: &str, requested: Option<&str>, kind: Kind<'_>) -> bool {
+        *self.query == *query
+            && self.requested.as_deref() == requested
+            && self.grant == *kind.grant
+            && self.variant == *kind.variant
+            && self.decision == *kind.decision
     }
 }
 
@@ -238,13 +277,12 @@ impl PlanCache {
         &self,
         query: &str,
         requested: Option<&str>,
-        (grant, variant): (&Grant, &Variant),
+        kind: Kind<'_>,
         prepare: impl FnOnce() -> Result<Prepared, Vec<GraphQLError>>,
     ) -> Result<Arc<Prepared>, Vec<GraphQLError>> {
-        let key = self.hasher.hash_one((query, requested, grant, variant));
+        let key = self.hasher.hash_one((query, requested, kind));
         if let Some(prepared) = self.cache.get(&key)
-            && prepared.variant == *variant
-            && prepared.is_of(query, requested, grant)
+            && prepared.is_of(query, requested, kind)
         {
             METRICS.plan_hits.inc();
             return Ok(prepared);
@@ -252,7 +290,7 @@ impl PlanCache {
         METRICS.plan_misses.inc();
         let began = Instant::now();
         let span = telemetry::current()
-            .map(|above| Span::start(Kind::Internal, Some(above), || "plan".into()));
+            .map(|above| Span::start(telemetry::Kind::Internal, Some(above), || "plan".into()));
         let prepared = Arc::new(prepare()?);
         drop(span);
         METRICS.plan_duration.observe(began.elapsed().as_secs_f64());
@@ -289,6 +327,7 @@ fn stable_hash(query: &str, requested: Option<&str>) -> u64 {
 
 /// The operation to execute.
 struct Chosen<'d> {
+    definition: &'d ast::OperationDefinition,
     operation: Operation,
     name: Option<&'d str>,
     selections: &'d ast::SelectionSet,
@@ -323,23 +362,31 @@ fn choose<'d>(
 }
 
 fn chosen(operation: &ast::OperationDefinition) -> Chosen<'_> {
+    let definition = operation;
     match operation {
-        ast::OperationDefinition::SelectionSet(selections) => {
-            Chosen { operation: Operation::Query, name: None, selections, variables: &[] }
-        }
+        ast::OperationDefinition::SelectionSet(selections) => Chosen {
+            definition,
+            operation: Operation::Query,
+            name: None,
+            selections,
+            variables: &[],
+        },
         ast::OperationDefinition::Query(it) => Chosen {
+            definition,
             operation: Operation::Query,
             name: it.name.as_deref(),
             selections: &it.selection_set,
             variables: &it.variable_definitions,
         },
         ast::OperationDefinition::Mutation(it) => Chosen {
+            definition,
             operation: Operation::Mutation,
             name: it.name.as_deref(),
             selections: &it.selection_set,
             variables: &it.variable_definitions,
         },
         ast::OperationDefinition::Subscription(it) => Chosen {
+            definition,
             operation: Operation::Subscription,
             name: it.name.as_deref(),
             selections: &it.selection_set,

@@ -61,14 +61,25 @@ pub(super) async fn run(
         Ok(coerced) => coerced,
         Err(errors) => return Answer::refused(&errors),
     };
-    let flags = prepared.flags.values(&coerced, &prepared.declarations);
+    let decision = prepared.flags.decision(&coerced, &prepared.declarations);
+    let decided;
+    let prepared = match decision.is_empty() {
+        true => prepared,
+        false => match engine.decided(prepared, &decision) {
+            Ok(found) => {
+                decided = found;
+                &decided
+            }
+            Err(errors) => return Answer::refused(&errors),
+        },
+    };
     let arena = Arena::default();
     let mut run = Run {
         engine,
         prepared,
         ctx,
         coerced,
-        flags,
+        flags: FlagValues::default(),
         arena: &arena,
         tree: Tree::new(),
         errors: Vec::new(),

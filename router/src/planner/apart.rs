@@ -211,7 +211,7 @@ impl StandIns {
 }
 
 /// The operation without named fragments.
-fn inlined(operation: &SubgraphFetchOperation) -> OperationDefinition {
+pub(super) fn inlined(operation: &SubgraphFetchOperation) -> OperationDefinition {
     fn walk(set: &mut SelectionSet, fragments: &[FragmentDefinition]) {
         for item in &mut set.items {
             if let SelectionItem::FragmentSpread(name) = item

@@ -1,22 +1,16 @@
 //! What the planner does not plan right as a whole is planned in parts.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::collections::HashMap;
 
-use hive_router_query_planner::planner::plan_nodes::ParallelNode;
+use hive_router_query_planner::planner::plan_nodes::{ParallelNode, SequenceNode};
 
 use super::{
     OperationDefinition, OperationKind, PlanError, PlanNode, Planner, SelectionItem, SelectionSet,
-    Variant,
+    Variant, cut::Budget,
 };
 
-/// Most leaves of an operation that is split because it cannot be planned whole.
-const MAX_SPLIT_LEAVES: usize = 200;
-/// Longest that the search for parts may go on, the attempt on the whole included,
-/// in milliseconds.
-const SPLIT_TIMEOUT_MS: u64 = 1_000;
+/// Most leaves of an operation that cannot be planned whole.
+const MAX_SPLIT_LEAVES: usize = 1_000;
 
 impl Planner {
     /// Plans an operation; the plans are to be run one after the other.
@@ -24,32 +18,72 @@ impl Planner {
     /// The planner may run the fetches below one root field of a mutation beside
     /// the next root field, so a mutation is planned field by field, unless a
     /// single request to a single subgraph does it all.
-    ///
-    /// Where the fields of a shared value come from several subgraphs and the
-    /// entity around it was reached by another key, the planner finds no way for
-    /// all of them together, only for each: such a query is split.
     pub(crate) fn plan_in_parts(
         &self,
         operation: &OperationDefinition,
         variant: &Variant,
     ) -> Result<Vec<PlanNode>, PlanError> {
-        let kind = operation.operation_kind.as_ref();
-        let deadline = Instant::now() + Duration::from_millis(SPLIT_TIMEOUT_MS);
-        let whole = match self.plan(operation, variant) {
-            Err(PlanError::Plan(reason)) if matches!(kind, None | Some(OperationKind::Query)) => {
-                return self.split(operation, variant, reason, deadline);
-            }
-            whole => whole?,
-        };
-        let serial = kind == Some(&OperationKind::Mutation);
-        if !serial || matches!(whole, None | Some(PlanNode::Fetch(_))) {
+        let is_serial = operation.operation_kind == Some(OperationKind::Mutation);
+        if !is_serial {
+            return self.plan_or_mend(operation, variant);
+        }
+        if let Ok(whole @ (None | Some(PlanNode::Fetch(_)))) = self.plan(operation, variant) {
             return Ok(whole.into_iter().collect());
         }
         let mut nodes = Vec::new();
         for items in by_root_key(&operation.selection_set.items) {
-            nodes.extend(self.plan(&with(operation, items), variant)?);
+            nodes.extend(self.plan_or_mend(&with(operation, items), variant)?);
         }
         Ok(nodes)
+    }
+
+    fn plan_or_mend(
+        &self,
+        operation: &OperationDefinition,
+        variant: &Variant,
+    ) -> Result<Vec<PlanNode>, PlanError> {
+        match self.plan(operation, variant) {
+            Ok(node) => Ok(node.into_iter().collect()),
+            // A plan that is not whole is better than none.
+            Err(PlanError::Plan(reason)) => match self.mend(operation, variant, reason) {
+                Err(error) => match self.plan_unchecked(operation, variant) {
+                    Ok(node) => Ok(node.into_iter().collect()),
+                    Err(_) => Err(error),
+                },
+                mended => mended,
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Cuts an operation at entities. What no cut helps is split, where that may
+    /// ask a root field twice: where the fields of a shared value come from several
+    /// subgraphs and the entity around it was reached by another key, the planner
+    /// finds no way for all of them together, only for each.
+    fn mend(
+        &self,
+        operation: &OperationDefinition,
+        variant: &Variant,
+        reason: String,
+    ) -> Result<Vec<PlanNode>, PlanError> {
+        if Self::count_leaves(operation) > MAX_SPLIT_LEAVES {
+            let more = format!("and it has more than {MAX_SPLIT_LEAVES} fields to look at singly");
+            return Err(PlanError::Plan(format!("{reason}, {more}")));
+        }
+        let mut budget = Budget::new();
+        let (mut nodes, lost) = self.cut(operation, variant, &mut budget, 0)?;
+        if lost.is_empty() {
+            return Ok(nodes);
+        }
+        if !matches!(operation.operation_kind, None | Some(OperationKind::Query)) {
+            return Err(PlanError::Plan(reason));
+        }
+        let mut parts = self.split(operation, variant, &lost, &mut budget)?;
+        // All of them are for one root.
+        parts.extend(nodes.drain(..).reduce(|before, after| {
+            PlanNode::Sequence(SequenceNode { nodes: vec![before, after] })
+        }));
+        Ok(vec![PlanNode::Parallel(ParallelNode { nodes: parts })])
     }
 
     /// As few parts as it takes, found leaf by leaf; they run side by side and
@@ -58,22 +92,15 @@ impl Planner {
         &self,
         operation: &OperationDefinition,
         variant: &Variant,
-        reason: String,
-        deadline: Instant,
+        leaves: &[usize],
+        budget: &mut Budget,
     ) -> Result<Vec<PlanNode>, PlanError> {
-        let items = &operation.selection_set.items;
-        let leaves = leaves(items);
-        if leaves > MAX_SPLIT_LEAVES {
-            return Err(PlanError::Plan(reason));
-        }
         let mut parts: Vec<(Vec<usize>, PlanNode)> = Vec::new();
-        'leaves: for leaf in 0..leaves {
-            if Instant::now() > deadline {
-                return Err(PlanError::Plan(reason));
-            }
+        'leaves: for leaf in leaves {
             for (part, node) in &mut parts {
-                part.push(leaf);
-                match self.plan(&with(operation, keep(items, part, &mut 0)), variant) {
+                part.push(*leaf);
+                budget.spend()?;
+                match self.plan(&Self::only(operation, part), variant) {
                     Ok(Some(better)) => {
                         *node = better;
                         continue 'leaves;
@@ -81,52 +108,17 @@ impl Planner {
                     _ => part.pop(),
                 };
             }
-            let alone = with(operation, keep(items, &[leaf], &mut 0));
-            if let Some(node) = self.plan(&alone, variant)? {
-                parts.push((vec![leaf], node));
+            budget.spend()?;
+            if let Some(node) = self.plan(&Self::only(operation, &[*leaf]), variant)? {
+                parts.push((vec![*leaf], node));
             }
         }
-        let nodes = parts.into_iter().map(|(_, node)| node).collect();
-        Ok(vec![PlanNode::Parallel(ParallelNode { nodes })])
+        Ok(parts.into_iter().map(|(_, node)| node).collect())
     }
 }
 
 fn with(operation: &OperationDefinition, items: Vec<SelectionItem>) -> OperationDefinition {
     OperationDefinition { selection_set: SelectionSet { items }, ..operation.clone() }
-}
-
-fn leaves(items: &[SelectionItem]) -> usize {
-    let count = |item: &SelectionItem| match item {
-        SelectionItem::Field(field) => leaves(&field.selections.items).max(1),
-        SelectionItem::InlineFragment(fragment) => leaves(&fragment.selections.items),
-        SelectionItem::FragmentSpread(_) => 0,
-    };
-    items.iter().map(count).sum()
-}
-
-/// The selections with only these leaves; `next` counts them.
-fn keep(items: &[SelectionItem], wanted: &[usize], next: &mut usize) -> Vec<SelectionItem> {
-    let mut kept = Vec::new();
-    for item in items {
-        let mut item = item.clone();
-        let inner = match &mut item {
-            SelectionItem::Field(field) if field.selections.items.is_empty() => {
-                if wanted.contains(next) {
-                    kept.push(item);
-                }
-                *next += 1;
-                continue;
-            }
-            SelectionItem::Field(field) => &mut field.selections,
-            SelectionItem::InlineFragment(fragment) => &mut fragment.selections,
-            SelectionItem::FragmentSpread(_) => continue,
-        };
-        inner.items = keep(&inner.items, wanted, next);
-        if !inner.items.is_empty() {
-            kept.push(item);
-        }
-    }
-    kept
 }
 
 /// Root selections by response key, in order; a key asked for in several places

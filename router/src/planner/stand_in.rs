@@ -307,7 +307,7 @@ impl Types {
 }
 
 /// The fields of all objects and interfaces.
-fn typed_fields(
+pub(super) fn typed_fields(
     document: &mut schema::Document,
 ) -> impl Iterator<Item = (String, &mut Vec<schema::Field>)> {
     document.definitions.iter_mut().filter_map(|definition| match definition {
@@ -321,7 +321,7 @@ fn typed_fields(
     })
 }
 
-fn graphs(document: &schema::Document) -> HashMap<String, String> {
+pub(super) fn graphs(document: &schema::Document) -> HashMap<String, String> {
     let values = document.definitions.iter().flat_map(|definition| match definition {
         schema::Definition::TypeDefinition(schema::TypeDefinition::Enum(it))
             if it.name == "join__Graph" =>
@@ -342,14 +342,14 @@ fn graphs(document: &schema::Document) -> HashMap<String, String> {
         .collect()
 }
 
-fn named(ty: &schema::Type) -> &str {
+pub(super) fn named(ty: &schema::Type) -> &str {
     match ty {
         schema::Type::NamedType(name) => name,
         schema::Type::ListType(inner) | schema::Type::NonNullType(inner) => named(inner),
     }
 }
 
-fn selection_of(fields: &str) -> Option<query::SelectionSet> {
+pub(super) fn selection_of(fields: &str) -> Option<query::SelectionSet> {
     let document = parse_query::<String>(&format!("{{{fields}}}")).ok()?.into_static();
     document.definitions.into_iter().find_map(|definition| match definition {
         query::Definition::Operation(query::OperationDefinition::SelectionSet(set)) => Some(set),

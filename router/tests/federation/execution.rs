@@ -10,7 +10,7 @@ use graphql_tools::{
 };
 use serde_json::{Map, Value, json};
 
-use super::subgraph::Service;
+use super::{subgraph::Service, world::View};
 
 type Object = Map<String, Value>;
 
@@ -74,7 +74,11 @@ impl Service {
         }
         let mut call =
             Call { service: self, variables: given, fragments, errors: vec![], path: vec![] };
-        let data = call.object(root, &self.subgraph.data[root].clone(), &[selections]);
+        let top = match &self.view {
+            Some(_) => View::top(root),
+            None => self.subgraph.data[root].clone(),
+        };
+        let data = call.object(root, &top, &[selections]);
         let errors = call.errors;
         let mut answer = json!({ "data": data.unwrap_or(Value::Null) });
         if !errors.is_empty() {
@@ -113,6 +117,9 @@ impl Service {
 
     /// What a representation stands for.
     fn entity(&self, representation: &Value) -> Result<Value, String> {
+        if let Some(view) = &self.view {
+            return view.entity(representation);
+        }
         let name = representation["__typename"].as_str().ok_or("a representation without type")?;
         let ty = self.types.get(name).ok_or_else(|| format!("no entity {name}"))?;
         if !ty.keys.iter().any(|key| complete(representation, key)) {
@@ -225,6 +232,9 @@ impl<'c> Call<'c> {
         if field == "_entities" {
             return arguments["representations"].clone();
         }
+        if let Some(view) = &self.service.view {
+            return view.field(type_name, object, field, arguments);
+        }
         let row = || self.service.row(type_name, object);
         if let Some(computed) = subgraph.computed.get(format!("{type_name}.{field}").as_str()) {
             let mut whole = row().unwrap_or_else(|| json!({}));
@@ -268,6 +278,9 @@ impl<'c> Call<'c> {
         sets: &[&'c query::SelectionSet],
     ) -> Result<Value, Bubble> {
         if let Some(reason) = value["$error"].as_str() {
+            if self.service.view.is_some() {
+                self.service.refusals.lock().unwrap().push(reason.to_owned());
+            }
             self.error(reason);
             return Err(Bubble);
         }
@@ -357,7 +370,7 @@ impl<'c> Call<'c> {
     }
 }
 /// Adds what the row does not say itself.
-fn add(row: &mut Value, more: &Value) {
+pub(super) fn add(row: &mut Value, more: &Value) {
     match (row, more) {
         (Value::Object(row), Value::Object(more)) => {
             for (name, value) in more {
@@ -373,7 +386,7 @@ fn add(row: &mut Value, more: &Value) {
 }
 
 /// Whether the object has all of a key.
-fn complete(object: &Value, key: &query::SelectionSet) -> bool {
+pub(super) fn complete(object: &Value, key: &query::SelectionSet) -> bool {
     fields(key).all(|field| match &object[field.name.as_str()] {
         Value::Null => field.name == "__typename",
         Value::Array(items) if !field.selection_set.items.is_empty() => {
@@ -406,7 +419,7 @@ fn fields(set: &query::SelectionSet) -> impl Iterator<Item = &query::Field> {
 }
 
 /// None for a variable that was not given.
-fn literal(value: &query::Value, variables: &Object) -> Option<Value> {
+pub(super) fn literal(value: &query::Value, variables: &Object) -> Option<Value> {
     Some(match value {
         query::Value::Variable(name) => return variables.get(name).cloned(),
         query::Value::Null => Value::Null,

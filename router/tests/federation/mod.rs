@@ -7,6 +7,7 @@
 mod abstraction;
 mod argument;
 mod combination;
+mod differential;
 mod execution;
 mod interface_object;
 mod key;
@@ -15,8 +16,10 @@ mod legacy;
 mod member;
 mod operation;
 mod provides;
+mod random;
 mod requires;
 mod sdl;
 mod sharing;
 mod stage;
 mod subgraph;
+mod world;

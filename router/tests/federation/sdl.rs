@@ -15,7 +15,11 @@ pub(super) struct Type {
     /// Concrete types of an interface or union.
     pub(super) members: Vec<String>,
     pub(super) values: Option<Vec<String>>,
+    /// Fields of an input.
+    pub(super) inputs: Vec<schema::InputValue>,
+    pub(super) is_interface_object: bool,
 }
+
 /// A subgraph's SDL with what Federation adds to it.
 pub(super) fn read(sdl: &str) -> (schema::Document, HashMap<String, Type>) {
     let mut sdl = sdl.to_owned();
@@ -78,6 +82,7 @@ fn index(
             let ty = types.entry(it.name.clone()).or_default();
             ty.fields = it.fields.iter().map(|field| (field.name.clone(), field.clone())).collect();
             ty.keys = keys(&it.directives);
+            ty.is_interface_object = it.directives.iter().any(|it| it.name == "interfaceObject");
             if it.directives.iter().any(|directive| directive.name == "key") {
                 entities.push(it.name.clone());
             }
@@ -96,6 +101,9 @@ fn index(
         schema::TypeDefinition::Enum(it) => {
             let values = it.values.iter().map(|value| value.name.clone()).collect();
             types.entry(it.name.clone()).or_default().values = Some(values);
+        }
+        schema::TypeDefinition::InputObject(it) => {
+            types.entry(it.name.clone()).or_default().inputs = it.fields.clone();
         }
         _ => {}
     }

@@ -5,13 +5,16 @@ use std::{collections::HashMap, sync::Arc};
 use router::{Config, Router};
 use serde_json::{Value, json};
 
-use super::subgraph::{Request, Service, Subgraph};
+use super::{
+    subgraph::{Request, Service, Subgraph},
+    world::World,
+};
 use crate::shop::{ask_with, serve};
 
 /// A running case.
 pub struct Stage {
     pub router: Router,
-    services: HashMap<&'static str, Arc<Service>>,
+    services: HashMap<String, Arc<Service>>,
 }
 
 impl Stage {
@@ -20,17 +23,37 @@ impl Stage {
         Self::open_with(case, subgraphs, Config::default()).await
     }
 
-    pub async fn open_with(case: &str, subgraphs: Vec<Subgraph>, mut config: Config) -> Self {
+    pub async fn open_with(case: &str, subgraphs: Vec<Subgraph>, config: Config) -> Self {
         let sdls = Self::sdls(case);
-        let mut services = HashMap::new();
-        for subgraph in subgraphs {
+        let services = subgraphs.into_iter().map(|subgraph| {
             let name = subgraph.name;
-            let service = Service::new(&sdls[name], subgraph);
+            (name.to_owned(), Service::new(&sdls[name], subgraph))
+        });
+        Self::serve(case, services.collect(), config).await
+    }
+
+    /// Over the same subgraphs, which answer from a made-up world.
+    pub async fn open_world(case: &str, world: &Arc<World>) -> Self {
+        let sdls = Self::sdls(case).into_iter();
+        let services = sdls.map(|(name, sdl)| {
+            let service = Service::of_world(&sdl, World::seen_by(world, &name));
+            (name, service)
+        });
+        let mut config = Config::default();
+        config.limits.cost = None;
+        Self::serve(case, services.collect(), config).await
+    }
+
+    async fn serve(
+        case: &str,
+        services: HashMap<String, Arc<Service>>,
+        mut config: Config,
+    ) -> Self {
+        for (name, service) in &services {
             let url = serve(service.routes()).await;
             let url = Some(format!("{url}/graphql"));
             let settings = router::config::Subgraph { url, ..Default::default() };
-            config.subgraphs.insert(name.to_owned(), settings);
-            services.insert(name, service);
+            config.subgraphs.insert(name.clone(), settings);
         }
         let router = Router::builder(Self::supergraph(case), config).build().await.unwrap();
         Self { router, services }
@@ -119,6 +142,11 @@ impl Stage {
     /// Operations that subgraphs refused.
     pub fn refusals(&self) -> Vec<String> {
         self.services.values().flat_map(|it| it.refusals()).collect()
+    }
+
+    /// Forgets what has come in.
+    pub fn forget(&self) {
+        self.services.values().for_each(|it| it.forget());
     }
 
     /// Everything that has come in, for a person to read.

@@ -16,7 +16,10 @@ use graphql_tools::{
 };
 use serde_json::{Value, json};
 
-use super::sdl::{self, Type};
+use super::{
+    sdl::{self, Type},
+    world::View,
+};
 
 type Computed = Arc<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
 
@@ -72,18 +75,30 @@ pub struct Service {
     pub(super) types: HashMap<String, Type>,
     pub(super) rules: ValidationPlan,
     pub(super) subgraph: Subgraph,
+    /// Answers from a made-up world instead of a table.
+    pub(super) view: Option<View>,
     requests: Mutex<Vec<Request>>,
     pub(super) refusals: Mutex<Vec<String>>,
 }
 
 impl Service {
     pub fn new(sdl: &str, subgraph: Subgraph) -> Arc<Self> {
+        Self::made(sdl, subgraph, None)
+    }
+
+    /// One that answers from a made-up world.
+    pub fn of_world(sdl: &str, view: View) -> Arc<Self> {
+        Self::made(sdl, subgraph("world", json!({})), Some(view))
+    }
+
+    fn made(sdl: &str, subgraph: Subgraph, view: Option<View>) -> Arc<Self> {
         let (schema, types) = sdl::read(sdl);
         Arc::new(Self {
             schema,
             types,
             rules: default_rules_validation_plan(),
             subgraph,
+            view,
             requests: Mutex::default(),
             refusals: Mutex::default(),
         })
@@ -107,6 +122,12 @@ impl Service {
     /// Operations that this subgraph's schema does not allow.
     pub fn refusals(&self) -> Vec<String> {
         self.refusals.lock().unwrap().clone()
+    }
+
+    /// Forgets what has come in.
+    pub fn forget(&self) {
+        self.requests.lock().unwrap().clear();
+        self.refusals.lock().unwrap().clear();
     }
 
     pub(super) fn refuse(&self, query: &str, reason: &str) -> Value {

@@ -1,0 +1,410 @@
+//! What the planner answers is checked where it is known to err.
+//!
+//! - It may forget fields of interface objects: each leaf of an operation must be
+//!   fetched, of each type that it is asked of.
+//! - It tells fields apart whose types differ between members of an abstract type,
+//!   but not where they meet further inside: a subgraph would refuse the operation.
+//! - It may take for provided what is provided on another path only.
+
+use std::collections::{HashMap, HashSet};
+
+use graphql_tools::{parser::schema::Value, static_graphql::schema};
+
+use super::{
+    BatchFetchNode, FetchNode, FetchNodePathSegment, FetchRewrite, FieldSelection, FlattenNodePath,
+    FlattenNodePathSegment as Segment, OperationDefinition, PlanNode, Planner, SelectionItem,
+    SelectionSet, SubgraphFetchOperation,
+    apart::inlined,
+    requirement::text,
+    stand_in::{graphs, selection_of, typed_fields},
+};
+use crate::name::Names;
+
+/// The types of all fields.
+pub(super) struct Shapes {
+    /// By type and field.
+    fields: HashMap<String, HashMap<String, Shape>>,
+    /// Scalars and enums.
+    leaves: HashSet<String>,
+    /// By subgraph, type and field: what a subgraph does not resolve unless it is
+    /// provided.
+    external: HashSet<Coordinate>,
+    /// What fields provide.
+    provides: HashMap<Coordinate, Vec<SelectionItem>>,
+}
+
+/// Subgraph, type and field.
+type Coordinate = (String, String, String);
+
+/// The type of a field, as it is written.
+struct Shape {
+    general: String,
+    /// By subgraph, where it sees it differently.
+    differ: Vec<(String, String)>,
+}
+
+impl Shapes {
+    pub(super) fn of(document: &mut schema::Document) -> Self {
+        let graphs = graphs(document);
+        let mut leaves: HashSet<_> =
+            ["Int", "Float", "String", "Boolean", "ID"].map(ToOwned::to_owned).into();
+        leaves.extend(document.definitions.iter().filter_map(|definition| match definition {
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Scalar(it)) => {
+                Some(it.name.clone())
+            }
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Enum(it)) => {
+                Some(it.name.clone())
+            }
+            _ => None,
+        }));
+        let mut external = HashSet::new();
+        let mut provides = HashMap::new();
+        for (name, fields) in typed_fields(document) {
+            for field in fields {
+                for join in field.directives.iter().filter(|it| it.name == "join__field") {
+                    let Some(graph) = text(join, "graph").and_then(|it| graphs.get(it)) else {
+                        continue;
+                    };
+                    let place = (graph.clone(), name.clone(), field.name.clone());
+                    if let Some(set) = text(join, "provides").and_then(selection_of) {
+                        provides.insert(place.clone(), SelectionSet::from(set).items);
+                    }
+                    if join.arguments.contains(&("external".into(), Value::Boolean(true))) {
+                        external.insert(place);
+                    }
+                }
+            }
+        }
+        let fields = typed_fields(document).map(|(name, fields)| {
+            let fields = fields.iter().map(|field| {
+                let joins = field.directives.iter().filter(|it| it.name == "join__field");
+                let differ = joins.filter_map(|it| {
+                    let graph = graphs.get(text(it, "graph")?)?;
+                    Some((graph.clone(), text(it, "type")?.to_owned()))
+                });
+                let shape =
+                    Shape { general: field.field_type.to_string(), differ: differ.collect() };
+                (field.name.clone(), shape)
+            });
+            (name, fields.collect())
+        });
+        let fields = fields.collect();
+        Self { fields, leaves, external, provides }
+    }
+
+    /// Whether a plan asks a subgraph for fields of different shapes under one key, or
+    /// for what it has from nowhere.
+    pub(super) fn conflict(&self, node: &PlanNode) -> bool {
+        let any = |nodes: &[PlanNode]| nodes.iter().any(|node| self.conflict(node));
+        match node {
+            PlanNode::Fetch(it) => self.conflicts(&it.service_name, &it.operation),
+            PlanNode::BatchFetch(it) => self.conflicts(&it.service_name, &it.operation),
+            PlanNode::Flatten(it) => self.conflict(&it.node),
+            PlanNode::Sequence(it) => any(&it.nodes),
+            PlanNode::Parallel(it) => any(&it.nodes),
+            PlanNode::Subscription(it) => {
+                self.conflicts(&it.primary.service_name, &it.primary.operation)
+            }
+            PlanNode::Condition(_) | PlanNode::Defer(_) => false,
+        }
+    }
+
+    fn conflicts(&self, service: &str, operation: &SubgraphFetchOperation) -> bool {
+        let operation = inlined(operation);
+        let root = operation.operation_kind.as_ref().map_or("Query".to_owned(), |kind| {
+            let name = kind.to_string();
+            name[..1].to_uppercase() + &name[1..]
+        });
+        let set = &operation.selection_set;
+        let has_provided = !self.provides.is_empty();
+        self.clash(service, &[(&root, set)])
+            || (has_provided && self.overreaches(service, &root, set, &[]))
+    }
+
+    /// Whether external fields are asked for that are not among the provided ones.
+    fn overreaches(
+        &self,
+        service: &str,
+        parent: &str,
+        set: &SelectionSet,
+        provided: &[&SelectionItem],
+    ) -> bool {
+        set.items.iter().any(|item| match item {
+            SelectionItem::Field(field) => {
+                let place = (service.to_owned(), parent.to_owned(), field.name.clone());
+                let mut inner = Vec::new();
+                let is_provided = provided_of(provided, &field.name, &mut inner);
+                if self.external.contains(&place) && !is_provided {
+                    return true;
+                }
+                inner.extend(self.provides.get(&place).into_iter().flatten());
+                let ty = self.type_of(service, parent, &field.name).unwrap_or_default();
+                let name = ty.trim_matches(['[', ']', '!']);
+                self.overreaches(service, name, &field.selections, &inner)
+            }
+            SelectionItem::InlineFragment(it) => {
+                self.overreaches(service, &it.type_condition, &it.selections, provided)
+            }
+            SelectionItem::FragmentSpread(_) => false,
+        })
+    }
+
+    fn clash(&self, service: &str, sets: &[(&str, &SelectionSet)]) -> bool {
+        let mut by_key: HashMap<&str, Vec<(&str, &FieldSelection)>> = HashMap::new();
+        for (parent, set) in sets {
+            gather(parent, set, &mut by_key);
+        }
+        by_key.into_values().any(|fields| {
+            let mut shape: Option<String> = None;
+            let mut inner = Vec::new();
+            for (parent, field) in fields {
+                let ty = self.type_of(service, parent, &field.name);
+                let name = ty.map_or("", |ty| ty.trim_matches(['[', ']', '!']));
+                let this = match (ty, self.leaves.contains(name)) {
+                    (None, _) => None,
+                    (Some(ty), true) => Some(ty.to_owned()),
+                    (Some(ty), false) => Some(ty.replace(name, "")),
+                };
+                if let (Some(shape), Some(this)) = (&shape, &this)
+                    && shape != this
+                {
+                    return true;
+                }
+                shape = shape.or(this);
+                inner.push((name, &field.selections));
+            }
+            self.clash(service, &inner)
+        })
+    }
+
+    fn type_of(&self, service: &str, parent: &str, field: &str) -> Option<&str> {
+        let Shape { general, differ } = self.fields.get(parent)?.get(field)?;
+        let here = differ.iter().find(|(graph, _)| graph == service);
+        Some(here.map_or(general, |(_, ty)| ty))
+    }
+}
+
+/// Whether a field is provided, and what of it.
+fn provided_of<'s>(
+    provided: &[&'s SelectionItem],
+    name: &str,
+    inner: &mut Vec<&'s SelectionItem>,
+) -> bool {
+    let mut found = false;
+    for item in provided {
+        match item {
+            SelectionItem::Field(field) if field.name == name => {
+                inner.extend(&field.selections.items);
+                found = true;
+            }
+            SelectionItem::InlineFragment(it) => {
+                let items: Vec<_> = it.selections.items.iter().collect();
+                found |= provided_of(&items, name, inner);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn gather<'s>(
+    parent: &'s str,
+    set: &'s SelectionSet,
+    by_key: &mut HashMap<&'s str, Vec<(&'s str, &'s FieldSelection)>>,
+) {
+    for item in &set.items {
+        match item {
+            SelectionItem::Field(field) => {
+                by_key.entry(field.selection_identifier()).or_default().push((parent, field));
+            }
+            SelectionItem::InlineFragment(it) => {
+                gather(&it.type_condition, &it.selections, by_key);
+            }
+            SelectionItem::FragmentSpread(_) => {}
+        }
+    }
+}
+
+/// What is fetched: the concrete types of the objects around a field, by its path
+/// and arguments; None for any.
+#[derive(Default)]
+struct Fetched(HashMap<(Vec<String>, String), Vec<Option<Names>>>);
+
+impl Planner {
+    /// Whether a plan fetches every leaf of an operation.
+    pub(super) fn covers(&self, operation: &OperationDefinition, node: Option<&PlanNode>) -> bool {
+        let mut fetched = Fetched::default();
+        if let Some(node) = node {
+            self.note(node, &[], &mut fetched);
+        }
+        self.is_fetched(&operation.selection_set, &mut Vec::new(), None, &fetched)
+    }
+
+    fn note(&self, node: &PlanNode, at: &[Segment], fetched: &mut Fetched) {
+        match node {
+            PlanNode::Fetch(it) => self.note_fetch(it, at, fetched),
+            PlanNode::BatchFetch(it) => self.note_batch(it, fetched),
+            PlanNode::Flatten(it) => self.note(&it.node, it.path.as_slice(), fetched),
+            PlanNode::Sequence(it) => it.nodes.iter().for_each(|it| self.note(it, at, fetched)),
+            PlanNode::Parallel(it) => it.nodes.iter().for_each(|it| self.note(it, at, fetched)),
+            PlanNode::Subscription(it) => self.note_fetch(&it.primary, at, fetched),
+            PlanNode::Condition(_) | PlanNode::Defer(_) => {}
+        }
+    }
+
+    fn note_fetch(&self, fetch: &FetchNode, at: &[Segment], fetched: &mut Fetched) {
+        let names = renamed(fetch.output_rewrites.as_deref());
+        let operation = inlined(&fetch.operation);
+        match &fetch.requires {
+            Some(requires) => {
+                let types = self.types_at(at, requires);
+                self.note_entities(&operation, "_entities", (&[at], types), (&names, fetched));
+            }
+            None => {
+                let mut path = keys(at);
+                self.note_set(&operation.selection_set, &mut path, None, (&names, fetched));
+            }
+        }
+    }
+
+    fn note_batch(&self, batch: &BatchFetchNode, fetched: &mut Fetched) {
+        let operation = inlined(&batch.operation);
+        for alias in &batch.entity_batch.aliases {
+            let names = renamed(alias.output_rewrites.as_deref());
+            for path in alias.merge_paths.iter().map(FlattenNodePath::as_slice) {
+                let types = self.types_at(path, &alias.requires);
+                let places = (&[path][..], types);
+                self.note_entities(&operation, &alias.alias, places, (&names, fetched));
+            }
+        }
+    }
+
+    fn note_entities(
+        &self,
+        operation: &OperationDefinition,
+        alias: &str,
+        (paths, types): (&[&[Segment]], Names),
+        (names, fetched): (&HashMap<&str, &str>, &mut Fetched),
+    ) {
+        for item in &operation.selection_set.items {
+            if let SelectionItem::Field(field) = item
+                && field.selection_identifier() == alias
+            {
+                for path in paths {
+                    let mut path = keys(path);
+                    self.note_set(&field.selections, &mut path, Some(&types), (names, fetched));
+                }
+            }
+        }
+    }
+
+    fn note_set(
+        &self,
+        set: &SelectionSet,
+        path: &mut Vec<String>,
+        types: Option<&Names>,
+        (names, fetched): (&HashMap<&str, &str>, &mut Fetched),
+    ) {
+        for item in &set.items {
+            match item {
+                SelectionItem::Field(field) => {
+                    let key = field.selection_identifier();
+                    path.push((*names.get(key).unwrap_or(&key)).to_owned());
+                    let place = (path.clone(), arguments(field));
+                    fetched.0.entry(place).or_default().push(types.cloned());
+                    self.note_set(&field.selections, path, None, (names, fetched));
+                    path.pop();
+                }
+                SelectionItem::InlineFragment(it) => {
+                    let types = self.narrowed(types, &it.type_condition);
+                    self.note_set(&it.selections, path, Some(&types), (names, fetched));
+                }
+                SelectionItem::FragmentSpread(_) => {}
+            }
+        }
+    }
+
+    fn is_fetched(
+        &self,
+        set: &SelectionSet,
+        path: &mut Vec<String>,
+        types: Option<&Names>,
+        fetched: &Fetched,
+    ) -> bool {
+        set.items.iter().all(|item| match item {
+            SelectionItem::Field(field) if field.name == "__typename" => true,
+            SelectionItem::Field(field) => {
+                path.push(field.selection_identifier().to_owned());
+                let is_there = fetched.has(path, field, types)
+                    && self.is_fetched(&field.selections, path, None, fetched);
+                path.pop();
+                is_there
+            }
+            SelectionItem::InlineFragment(it) => {
+                let types = self.narrowed(types, &it.type_condition);
+                self.is_fetched(&it.selections, path, Some(&types), fetched)
+            }
+            SelectionItem::FragmentSpread(_) => true,
+        })
+    }
+
+    fn narrowed(&self, types: Option<&Names>, condition: &str) -> Names {
+        let members = self.members(condition).into_iter();
+        members.filter(|name| types.is_none_or(|types| types.contains(&**name))).collect()
+    }
+
+    /// The types of the entities that are collected at a path.
+    fn types_at(&self, path: &[Segment], requires: &SelectionSet) -> Names {
+        let conditions = requires.items.iter().filter_map(|item| match item {
+            SelectionItem::InlineFragment(it) => Some(it.type_condition.as_str()),
+            _ => None,
+        });
+        let all: Names = conditions.flat_map(|name| self.members(name)).collect();
+        match path.last() {
+            Some(Segment::TypeCondition(names)) => {
+                let here: Names = names.iter().flat_map(|name| self.members(name)).collect();
+                all.into_iter().filter(|name| here.contains(&**name)).collect()
+            }
+            _ => all,
+        }
+    }
+}
+
+impl Fetched {
+    fn has(&self, path: &[String], field: &FieldSelection, types: Option<&Names>) -> bool {
+        if types.is_some_and(|types| types.iter().next().is_none()) {
+            return true;
+        }
+        let place = (path.to_vec(), arguments(field));
+        let Some(found) = self.0.get(&place) else { return false };
+        let Some(types) = types else { return true };
+        types
+            .iter()
+            .all(|name| found.iter().any(|it| it.as_ref().is_none_or(|it| it.contains(&**name))))
+    }
+}
+
+fn arguments(field: &FieldSelection) -> String {
+    field.arguments.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The keys of a path.
+fn keys(path: &[Segment]) -> Vec<String> {
+    path.iter().filter_map(Segment::to_field).cloned().collect()
+}
+
+/// What the planner's own aliases stand for.
+fn renamed(rewrites: Option<&[FetchRewrite]>) -> HashMap<&str, &str> {
+    let rewrites = rewrites.into_iter().flatten();
+    rewrites
+        .filter_map(|rewrite| match rewrite {
+            FetchRewrite::KeyRenamer(it) => match it.path.last() {
+                Some(FetchNodePathSegment::Key(key)) => {
+                    Some((key.as_str(), it.rename_key_to.as_str()))
+                }
+                _ => None,
+            },
+            FetchRewrite::ValueSetter(_) => None,
+        })
+        .collect()
+}
