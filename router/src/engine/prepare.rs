@@ -229,7 +229,7 @@ impl Prepared {
             grant: kind.grant.clone(),
             cost,
             independent: chosen.operation == Operation::Subscription
-                && supergraph.independence.covers(schema, root_type, &document),
+                && supergraph.independence.covers(schema, root_type, document),
             subscription,
             plan,
             projection,
