@@ -15,13 +15,27 @@ pub enum EngineError {
     Unusable(String),
 }
 
+/// What was found, and by which engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By<T> {
+    /// What was found.
+    pub found: T,
+    /// The engine that found it ([`Engine::name`]).
+    pub engine: &'static str,
+    /// The engine that was asked first and gave nothing that can be used.
+    pub instead_of: Option<&'static str>,
+}
+
 /// The outcome of a question to an engine.
-pub type Found<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
+pub type Found<'a, T> = BoxFuture<'a, Result<By<T>, EngineError>>;
 
 /// Finds something in what was said. Dropping a future abandons the question.
 pub trait Engine: Send + Sync + 'static {
     /// What it is called in results, in lower case.
     fn name(&self) -> &'static str;
+
+    /// Whether it can be asked now. Called about once a second, so it must be cheap.
+    fn check(&self) -> BoxFuture<'static, Result<(), EngineError>>;
 
     /// What the meeting came to.
     fn summarise<'a>(&'a self, said: &'a Said) -> Found<'a, Summary>;

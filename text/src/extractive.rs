@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::FutureExt as _;
-use futures::future::ready;
+use futures::future::{BoxFuture, ready};
 use uuid::Uuid;
 
-use crate::engine::{Engine, Found};
+use crate::engine::{By, Engine, EngineError, Found};
 use crate::said::{
     Action, Analysis, Cited, Dated, DatedKind, Keyword, Piece, Said, Schedule, Summary, TalkTime,
 };
@@ -34,13 +34,18 @@ impl Engine for Extractive {
         "builtin"
     }
 
+    fn check(&self) -> BoxFuture<'static, Result<(), EngineError>> {
+        // Part of the program: where this is asked, it is there.
+        ready(Ok(())).boxed()
+    }
+
     fn summarise<'a>(&'a self, said: &'a Said) -> Found<'a, Summary> {
         let text = Text::new(said);
         let scores = salience::scores(&text.sentences);
         let best = salience::best(&scores, 0..text.sentences.len(), OVERVIEW_SENTENCES);
         let overview = best.into_iter().map(|place| text.cite(&text.sentences[place])).collect();
         let (decisions, keywords) = (text.decisions(), text.keywords());
-        ready(Ok(Summary { overview, decisions, keywords })).boxed()
+        by(Summary { overview, decisions, keywords })
     }
 
     fn schedule<'a>(&'a self, said: &'a Said) -> Found<'a, Schedule> {
@@ -61,13 +66,13 @@ impl Engine for Extractive {
             })
             .take(ITEMS_MAX)
             .collect();
-        ready(Ok(Schedule { items, time_zone: said.time_zone.clone() })).boxed()
+        by(Schedule { items, time_zone: said.time_zone.clone() })
     }
 
     fn analyse<'a>(&'a self, said: &'a Said) -> Found<'a, Analysis> {
         let text = Text::new(said);
         let (topics, decisions) = (text.keywords(), text.decisions());
-        ready(Ok(Analysis { topics, talk_time: talk_time(&said.pieces), decisions })).boxed()
+        by(Analysis { topics, talk_time: talk_time(&said.pieces), decisions })
     }
 
     fn actions<'a>(&'a self, said: &'a Said) -> Found<'a, Vec<Action>> {
@@ -83,8 +88,12 @@ impl Engine for Extractive {
                 Action { text, assignee, due, segment_ids }
             })
             .collect();
-        ready(Ok(actions)).boxed()
+        by(actions)
     }
+}
+
+fn by<'a, T: Send + 'a>(found: T) -> Found<'a, T> {
+    ready(Ok(By { found, engine: Extractive.name(), instead_of: None })).boxed()
 }
 
 /// What was said, as sentences.
@@ -154,7 +163,9 @@ impl<'a> Text<'a> {
     }
 }
 
-fn talk_time(pieces: &[Piece]) -> Vec<TalkTime> {
+/// How long everybody spoke, the longest first.
+#[must_use]
+pub fn talk_time(pieces: &[Piece]) -> Vec<TalkTime> {
     let mut spoken: HashMap<Option<&str>, i64> = HashMap::new();
     for piece in pieces {
         let length = piece.end_ms.saturating_sub(piece.start_ms).max(0);

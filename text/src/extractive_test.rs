@@ -38,11 +38,11 @@ fn decisions_and_actions_are_what_was_said_and_where() {
         "I will send the report by tomorrow.",
         "민지님이 다음 주 화요일까지 보고서를 작성해 주세요.",
     ]);
-    let summary = block_on(Extractive.summarise(&said)).unwrap();
+    let summary = block_on(Extractive.summarise(&said)).unwrap().found;
     let decision = &summary.decisions[0];
     assert_eq!(decision.text, "We decided to ship the new editor on December 3.");
     assert_eq!(decision.segment_ids, [Uuid::from_u128(1), Uuid::from_u128(2)]);
-    let actions = block_on(Extractive.actions(&said)).unwrap();
+    let actions = block_on(Extractive.actions(&said)).unwrap().found;
     let found: Vec<_> = actions.iter().map(|action| (action.text.as_str(), action.due)).collect();
     let on = |month, day| NaiveDate::from_ymd_opt(2026, month, day);
     assert_eq!(
@@ -63,7 +63,7 @@ fn a_schedule_has_follow_ups_and_deadlines() {
         "The draft is due by Friday.",
         "By the way, the coffee is good.",
     ]);
-    let schedule = block_on(Extractive.schedule(&said)).unwrap();
+    let schedule = block_on(Extractive.schedule(&said)).unwrap().found;
     let found: Vec<_> = schedule.items.iter().map(|item| (item.kind, item.date)).collect();
     let on = |month, day| NaiveDate::from_ymd_opt(2026, month, day);
     assert_eq!(
@@ -80,7 +80,7 @@ fn a_schedule_has_follow_ups_and_deadlines() {
 fn an_analysis_counts_words_and_time() {
     let mut said = said(&["The budget is tight.", "The budget grows.", "Hiring starts."]);
     said.pieces[2].speaker = Some("Ada".into());
-    let analysis = block_on(Extractive.analyse(&said)).unwrap();
+    let analysis = block_on(Extractive.analyse(&said)).unwrap().found;
     assert_eq!((analysis.topics[0].word.as_str(), analysis.topics[0].count), ("budget", 2));
     assert_eq!(analysis.topics[0].segment_ids, [Uuid::from_u128(0), Uuid::from_u128(1)]);
     let time = |speaker: Option<&str>, duration_ms| TalkTime {
@@ -98,9 +98,9 @@ proptest! {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let said = said(&texts);
         let known: HashSet<Uuid> = said.pieces.iter().map(|piece| piece.id).collect();
-        let summary = block_on(Extractive.summarise(&said)).unwrap();
-        let schedule = block_on(Extractive.schedule(&said)).unwrap();
-        let actions = block_on(Extractive.actions(&said)).unwrap();
+        let summary = block_on(Extractive.summarise(&said)).unwrap().found;
+        let schedule = block_on(Extractive.schedule(&said)).unwrap().found;
+        let actions = block_on(Extractive.actions(&said)).unwrap().found;
         let cited = summary.overview.iter().chain(&summary.decisions).map(|c| &c.segment_ids)
             .chain(summary.keywords.iter().map(|k| &k.segment_ids))
             .chain(schedule.items.iter().map(|i| &i.segment_ids))

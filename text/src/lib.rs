@@ -17,7 +17,7 @@ pub mod said;
 pub mod salience;
 pub mod sentence;
 
-pub use engine::{Engine, EngineError};
+pub use engine::{By, Engine, EngineError, Found};
 pub use extractive::Extractive;
 pub use said::{
     Action, Analysis, Cited, Dated, DatedKind, Keyword, Person, Piece, Said, Schedule, Summary,

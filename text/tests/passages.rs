@@ -155,12 +155,12 @@ impl Score {
 
     fn add(&mut self, passage: &Passage) {
         let said = passage.said();
-        let summary = block_on(Extractive.summarise(&said)).unwrap();
+        let summary = block_on(Extractive.summarise(&said)).unwrap().found;
         let found = summary.decisions.iter().map(|decision| line(&decision.segment_ids)).collect();
         self.decisions.add(&found, &passage.decisions);
         explain(passage, "decision", &found, &passage.decisions);
 
-        let actions = block_on(Extractive.actions(&said)).unwrap();
+        let actions = block_on(Extractive.actions(&said)).unwrap().found;
         let found: BTreeSet<usize> =
             actions.iter().map(|action| line(&action.segment_ids)).collect();
         let expected = passage.actions.iter().map(|action| action.line).collect();
@@ -186,7 +186,7 @@ impl Score {
             }
         }
 
-        let schedule = block_on(Extractive.schedule(&said)).unwrap();
+        let schedule = block_on(Extractive.schedule(&said)).unwrap().found;
         for (kind, name) in [(DatedKind::Deadline, "DEADLINE"), (DatedKind::FollowUp, "FOLLOW_UP")]
         {
             let found: Vec<_> = schedule.items.iter().filter(|item| item.kind == kind).collect();

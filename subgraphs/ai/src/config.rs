@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use platform::config::{ConfigError, Source};
-use text::{Engine, Extractive};
+use text::Engine;
 
 /// How this service works.
 #[derive(Clone)]
@@ -20,11 +20,11 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// The built-in engine; there is no setting yet.
+    /// Reads which engine is chosen: [`llm::chosen`].
     ///
     /// # Errors
-    /// None so far.
-    pub fn from(_: &dyn Source) -> Result<Self, ConfigError> {
-        Ok(Self { engine: Arc::new(Extractive) })
+    /// When it can't be used.
+    pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
+        Ok(Self { engine: llm::chosen(source)? })
     }
 }

@@ -13,7 +13,7 @@ use platform::queue::{Job, Progress, Work, WorkError};
 use platform::task::Tasks;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use text::{Engine, EngineError, Said};
+use text::{By, Engine, EngineError, Said};
 use uuid::Uuid;
 
 use crate::domain::kind::Kind;
@@ -72,7 +72,7 @@ impl Worker {
         let attendance = Attendance::for_job(&self.kernel, input.meeting_id, job.last).await;
         let attendance = attendance.map_err(WorkError::retry)?;
         let said = spoken.said(held_at.unwrap_or_else(Utc::now), attendance);
-        let content = self.ask(kind, &said).await?;
+        let by = self.ask(kind, &said).await?;
         let mut tx = self.kernel.pool.begin().await?;
         if !self.tasks.complete(&mut tx, claim).await? {
             return Err(WorkError::Cancelled);
@@ -82,8 +82,9 @@ impl Worker {
             kind,
             transcript_id: input.transcript_id,
             task_id: claim.task.id,
-            engine: self.engine.name(),
-            content,
+            engine: by.engine,
+            instead_of: by.instead_of,
+            content: by.found,
         };
         let row = insight::put(&mut tx, new).await?;
         self.kernel.outbox.append(&mut tx, events::found(&row)).await?;
@@ -91,14 +92,17 @@ impl Worker {
         Ok(())
     }
 
-    async fn ask(&self, kind: Kind, said: &Said) -> Result<Value, WorkError> {
-        fn content<T: Serialize>(found: Result<T, EngineError>) -> Result<Value, WorkError> {
-            serde_json::to_value(found.map_err(WorkError::retry)?).map_err(WorkError::retry)
+    /// What is found, as JSON.
+    async fn ask(&self, kind: Kind, said: &Said) -> Result<By<Value>, WorkError> {
+        fn json<T: Serialize>(found: Result<By<T>, EngineError>) -> Result<By<Value>, WorkError> {
+            let By { found, engine, instead_of } = found.map_err(WorkError::retry)?;
+            let found = serde_json::to_value(found).map_err(WorkError::retry)?;
+            Ok(By { found, engine, instead_of })
         }
         match kind {
-            Kind::Summary => content(self.engine.summarise(said).await),
-            Kind::Schedule => content(self.engine.schedule(said).await),
-            Kind::Analysis => content(self.engine.analyse(said).await),
+            Kind::Summary => json(self.engine.summarise(said).await),
+            Kind::Schedule => json(self.engine.schedule(said).await),
+            Kind::Analysis => json(self.engine.analyse(said).await),
         }
     }
 }

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use crate::domain::plan::title_of;
 use crate::domain::priority::Priority;
 use crate::domain::status::Status;
-use crate::store::meeting;
 use crate::store::todo::TodoRow;
+use crate::store::{extraction, meeting};
 use crate::todo::Todos;
 
 /// The queue of this service.
@@ -77,8 +77,9 @@ impl Extractor {
         let attendance = attendance.map_err(WorkError::retry)?;
         let zone = attendance.zone;
         let said = spoken.said(held_at.unwrap_or_else(Utc::now), attendance);
-        let actions = self.engine.actions(&said).await.map_err(WorkError::retry)?;
-        let found: Vec<TodoRow> = actions
+        let by = self.engine.actions(&said).await.map_err(WorkError::retry)?;
+        let found: Vec<TodoRow> = by
+            .found
             .into_iter()
             .map(|action| proposed(input.meeting_id, claim.task.id, zone, action))
             .collect();
@@ -86,6 +87,7 @@ impl Extractor {
         if !self.tasks.complete(&mut tx, claim).await? {
             return Err(WorkError::Cancelled);
         }
+        extraction::insert(&mut tx, claim.task.id, by.engine, by.instead_of).await?;
         self.todos.propose(&mut tx, &found).await?;
         tx.commit().await?;
         Ok(())

@@ -47,7 +47,7 @@ async fn an_extraction_waits_for_the_text_and_proposes_with_evidence() {
 
     stage.task_is(meeting, TaskStatus::Completed).await;
     let fields = "todos { nodes { title status dueAt evidence { id } createdBy { id } } }
-                  todoTasks { kind status progress result { todos { title } } }";
+                  todoTasks { kind status progress result { todos { title } engine insteadOf } }";
     let found = stage.caller.entity(&viewer(host), "Meeting", meeting, fields).await;
     assert_eq!(
         found["todos"]["nodes"],
@@ -59,7 +59,8 @@ async fn an_extraction_waits_for_the_text_and_proposes_with_evidence() {
         ])
     );
     let task = json!({ "kind": "EXTRACTION", "status": "COMPLETED", "progress": 100,
-        "result": { "todos": [{ "title": said[1] }, { "title": said[2] }] } });
+        "result": { "todos": [{ "title": said[1] }, { "title": said[2] }],
+                     "engine": "builtin", "insteadOf": null } });
     assert_eq!(found["todoTasks"], json!([task]));
     let proposed = told(&stage.kernel).await;
     let proposed = proposed.iter().filter(|(kind, _)| kind == "moim.todo.created.v1");

@@ -144,6 +144,12 @@ impl Summary {
         &self.row.engine
     }
 
+    /// The engine that the operator chose, when it gave nothing that can be used and the built-in one
+    /// stood in; null otherwise.
+    async fn instead_of(&self) -> Option<&str> {
+        self.row.instead_of.as_deref()
+    }
+
     /// Rises when it is written anew.
     async fn version(&self) -> i32 {
         self.row.version
@@ -225,6 +231,12 @@ impl ScheduleProposal {
         &self.row.engine
     }
 
+    /// The engine that the operator chose, when it gave nothing that can be used and the built-in one
+    /// stood in; null otherwise.
+    async fn instead_of(&self) -> Option<&str> {
+        self.row.instead_of.as_deref()
+    }
+
     /// Rises when it is proposed anew.
     async fn version(&self) -> i32 {
         self.row.version
@@ -289,6 +301,12 @@ impl MeetingAnalysis {
     /// What worked it out: `builtin`, or an engine that the operator chose.
     async fn engine(&self) -> &str {
         &self.row.engine
+    }
+
+    /// The engine that the operator chose, when it gave nothing that can be used and the built-in one
+    /// stood in; null otherwise.
+    async fn instead_of(&self) -> Option<&str> {
+        self.row.instead_of.as_deref()
     }
 
     /// Rises when it is worked out anew.

@@ -22,6 +22,8 @@ pub struct InsightRow {
     pub task_id: Uuid,
     /// The engine that found it.
     pub engine: String,
+    /// The engine that was asked first and gave nothing that can be used.
+    pub instead_of: Option<String>,
     /// What was found.
     pub content: Value,
     /// Rises when it is found anew.
@@ -43,6 +45,8 @@ pub struct NewInsight<'a> {
     pub task_id: Uuid,
     /// The engine that found it.
     pub engine: &'a str,
+    /// The engine that was asked first and gave nothing that can be used.
+    pub instead_of: Option<&'a str>,
     /// What was found.
     pub content: Value,
 }
@@ -54,11 +58,11 @@ pub struct NewInsight<'a> {
 pub async fn put(tx: &mut PgConnection, new: NewInsight<'_>) -> Result<InsightRow, sqlx::Error> {
     sqlx::query_as!(
         InsightRow,
-        "INSERT INTO insight (id, meeting_id, kind, transcript_id, task_id, engine, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO insight (id, meeting_id, kind, transcript_id, task_id, engine, instead_of, content)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (meeting_id, kind) DO UPDATE SET
              transcript_id = EXCLUDED.transcript_id, task_id = EXCLUDED.task_id,
-             engine = EXCLUDED.engine, content = EXCLUDED.content,
+             engine = EXCLUDED.engine, instead_of = EXCLUDED.instead_of, content = EXCLUDED.content,
              version = insight.version + 1, created_at = now()
          RETURNING *",
         Uuid::now_v7(),
@@ -67,6 +71,7 @@ pub async fn put(tx: &mut PgConnection, new: NewInsight<'_>) -> Result<InsightRo
         new.transcript_id,
         new.task_id,
         new.engine,
+        new.instead_of,
         new.content,
     )
     .fetch_one(tx)

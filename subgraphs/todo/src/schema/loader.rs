@@ -8,6 +8,7 @@ use platform::task::{Task, Tasks};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::store::extraction::{self, ExtractionRow};
 use crate::store::todo::{self, TodoRow};
 use crate::worker::TASK_TYPENAME;
 
@@ -17,6 +18,9 @@ pub struct TodoById(pub Uuid);
 /// The todos that a task found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TodosOfTask(pub Uuid);
+/// How the todos of a task were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExtractionOfTask(pub Uuid);
 /// A page of a meeting's todos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TodosOfMeeting {
@@ -87,6 +91,20 @@ impl Loader<TodosOfTask> for Reader {
             }
         }
         Ok(grouped)
+    }
+}
+
+impl Loader<ExtractionOfTask> for Reader {
+    type Value = ExtractionRow;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[ExtractionOfTask],
+    ) -> Result<HashMap<ExtractionOfTask, ExtractionRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = extraction::of_tasks(&self.pool, &ids).await?;
+        Ok(rows.into_iter().map(|row| (ExtractionOfTask(row.task_id), row)).collect())
     }
 }
 

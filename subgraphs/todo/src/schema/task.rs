@@ -3,8 +3,9 @@
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use platform::error::Internal as _;
 use platform::task::{TaskFields, TaskStatus};
+use text::{Engine as _, Extractive};
 
-use super::loader::{Reads, TodosOfTask};
+use super::loader::{ExtractionOfTask, Reads, TodosOfTask};
 use super::object::Todo;
 
 /// What kind of work a task is.
@@ -19,6 +20,11 @@ pub enum TaskKind {
 pub struct TodoExtraction {
     /// The todos that were found, in the order of the text; as they are now.
     pub todos: Vec<Todo>,
+    /// The engine that found them: `builtin`, or the one that the operator chose.
+    pub engine: String,
+    /// The engine that the operator chose, when it gave nothing that can be used and the built-in one
+    /// stood in; null otherwise.
+    pub instead_of: Option<String>,
 }
 
 /// A task that the asker may see.
@@ -43,8 +49,15 @@ impl TodoTask {
         if self.0.status != TaskStatus::Completed {
             return Ok(None);
         }
-        let rows = ctx.data::<Reads>()?.load_one(TodosOfTask(self.0.id)).await.internal()?;
+        let reads = ctx.data::<Reads>()?;
+        let rows = reads.load_one(TodosOfTask(self.0.id)).await.internal()?;
         let todos = rows.unwrap_or_default().into_iter().map(Todo).collect();
-        Ok(Some(TodoExtraction { todos }))
+        let found = reads.load_one(ExtractionOfTask(self.0.id)).await.internal()?;
+        // Without a row it is of the time when there was only the built-in engine.
+        let (engine, instead_of) = match found {
+            Some(found) => (found.engine, found.instead_of),
+            None => (Extractive.name().to_owned(), None),
+        };
+        Ok(Some(TodoExtraction { todos, engine, instead_of }))
     }
 }
