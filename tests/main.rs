@@ -6,6 +6,7 @@
 mod kit;
 
 mod access;
+mod api;
 mod bad_input;
 mod crash;
 mod fault;
