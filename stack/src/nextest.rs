@@ -48,6 +48,9 @@ pub(crate) fn set_up(until: Option<i32>) -> Result<ExitCode, Failure> {
         remove_stale()?;
         // Here, where a person sees the progress; the keeper can't be seen.
         stack::fetch()?;
+        for package in &stack::pin::MAIL {
+            stack::package::fetch(package)?;
+        }
         start_keeper(match until {
             Some(pid) => Pid::from_raw(pid).ok_or("not a process id")?,
             None => test_runner()?,

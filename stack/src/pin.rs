@@ -1,4 +1,4 @@
-//! The packages of the three servers, by hash.
+//! The packages of the three servers, and of one for the tests, by hash.
 
 use crate::package::{Machine, Package, Wheel};
 
@@ -54,6 +54,34 @@ pub const NATS: Package = Package {
     ],
 };
 
+/// `aiosmtpd`, a mail server for the tests, and what it imports: all three folders go on Python's path.
+pub const MAIL: [Package; 3] = [
+    Package {
+        name: "aiosmtpd",
+        version: "1.4.6",
+        wheels: &[wheel(
+            Machine::Any,
+            "72c99179ba5aa9ae0abbda6994668239b64a5ce054471955fe75f581d2592475",
+        )],
+    },
+    Package {
+        name: "atpublic",
+        version: "5.1",
+        wheels: &[wheel(
+            Machine::Any,
+            "135783dbd887fbddb6ef032d104da70c124f2b44b9e2d79df07b9da5334825e3",
+        )],
+    },
+    Package {
+        name: "attrs",
+        version: "26.1.0",
+        wheels: &[wheel(
+            Machine::Any,
+            "c647aa4a12dfbad9333ca4e71fe62ddc36f4e63b2d260a37a8b83d2f043ac309",
+        )],
+    },
+];
+
 const LINUX_X86_64_2_17: Machine = only("linux", "x86_64", "manylinux_2_17_x86_64");
 const LINUX_X86_64_2_28: Machine = only("linux", "x86_64", "manylinux_2_28_x86_64");
 const LINUX_AARCH64_2_28: Machine = only("linux", "aarch64", "manylinux_2_28_aarch64");
@@ -75,7 +103,7 @@ mod test {
 
     #[test]
     fn hashes_are_whole_and_machines_differ() {
-        for package in [POSTGRES, VALKEY, NATS] {
+        for package in [POSTGRES, VALKEY, NATS].into_iter().chain(MAIL) {
             for (index, wheel) in package.wheels.iter().enumerate() {
                 assert_eq!(wheel.sha256.len(), 64, "{}", package.name);
                 assert!(wheel.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));

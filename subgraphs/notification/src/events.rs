@@ -1,6 +1,6 @@
 //! Events that this service listens to, and the one that it tells.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use contract::event::{self, kind};
 use contract::takes_part;
@@ -16,11 +16,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::channel::Channel;
+use crate::channel::Channels;
 use crate::domain::notice::{self, Circle, NOTICES, Notice};
-use crate::store::notification::{NewNotification, NotificationRow};
-use crate::store::recipient::Recipient;
-use crate::store::{meeting, notification, recipient};
+use crate::domain::way::{Choices, Way};
+use crate::store::notification::{News, NotificationRow};
+use crate::store::preference::{self, Choice};
+use crate::store::recipient::{self, Profile};
+use crate::store::{meeting, notification};
 use crate::worker::delivery;
 
 /// The durable consumer of other services' events.
@@ -32,13 +34,13 @@ pub struct Listener {
     tasks: Tasks,
     outbox: Outbox,
     revoking: Revoking,
-    channels: Vec<Arc<dyn Channel>>,
+    channels: Channels,
 }
 
 impl Listener {
     /// A listener that fills inboxes, and orders deliveries by these channels.
     #[must_use]
-    pub fn new(tasks: Tasks, outbox: Outbox, channels: Vec<Arc<dyn Channel>>) -> Self {
+    pub fn new(tasks: Tasks, outbox: Outbox, channels: Channels) -> Self {
         Self { tasks, revoking: Revoking::new(outbox.clone(), NAME), outbox, channels }
     }
 
@@ -47,7 +49,8 @@ impl Listener {
         takes_part::follow(&self.revoking, event, tx).await?;
         match event.kind.as_str() {
             kind::USER_CREATED | kind::USER_UPDATED => {
-                recipient::put(tx, &known(event.decode()?)).await?;
+                let told: event::User = event.decode()?;
+                recipient::put(tx, &profile(&told)).await?;
             }
             kind::USER_DELETED => {
                 let told: event::UserDeleted = event.decode()?;
@@ -83,34 +86,38 @@ impl Listener {
         let words = json!({ "meeting": title, "todo": event.data["title"] });
         let users: Vec<Uuid> = users.into_iter().collect();
         let reachable = recipient::by_ids(tx, &users).await?;
-        // In the order of their ids, as all do who tell several people.
-        for user_id in users {
-            let new = NewNotification {
-                user_id,
-                kind: notice.kind,
-                event_id: event.id,
-                words: words.clone(),
-                meeting_id,
-                todo_id: id("todoId"),
-                task_id: id("taskId"),
-            };
-            let Some(row) = notification::insert(tx, &new).await? else { continue };
-            self.outbox.append(tx, created(&row)).await?;
-            let to = reachable.iter().find(|recipient| recipient.user_id == user_id);
-            self.deliver(&row, to, tx).await?;
+        let chosen = preference::of_kind(tx, notice.kind.as_str(), &users).await?;
+        let choices = Choices::new(notice.kind, chosen.iter().filter_map(Choice::parts));
+        let ways = |user: Uuid| -> Vec<Way> {
+            let to = reachable.iter().find(|recipient| recipient.user_id == user);
+            self.channels.reaching(to).filter(|way| choices.wants(user, *way)).collect()
+        };
+        // Whoever wants to hear of it by no way at all isn't told.
+        let (mut told, mut in_inbox, mut out) = (Vec::new(), Vec::new(), HashMap::new());
+        for user in users {
+            let (shown, ways) = (choices.wants(user, Way::Inbox), ways(user));
+            if shown || !ways.is_empty() {
+                told.push(user);
+                in_inbox.push(shown);
+                out.insert(user, ways);
+            }
         }
-        Ok(())
-    }
-
-    async fn deliver(
-        &self,
-        row: &NotificationRow,
-        to: Option<&Recipient>,
-        tx: &mut PgConnection,
-    ) -> Result<(), HandleError> {
-        let Some(to) = to else { return Ok(()) };
-        for channel in self.channels.iter().filter(|channel| channel.reaches(to)) {
-            self.tasks.create(tx, delivery(row, channel.name())?).await?;
+        let news = News {
+            kind: notice.kind,
+            event_id: event.id,
+            words,
+            meeting_id,
+            todo_id: id("todoId"),
+            task_id: id("taskId"),
+        };
+        // In the order of their ids, as all do who tell several people.
+        for row in notification::insert(tx, &news, &told, &in_inbox).await? {
+            if row.in_inbox {
+                self.outbox.append(tx, created(&row)).await?;
+            }
+            for way in out.remove(&row.user_id).unwrap_or_default() {
+                self.tasks.create(tx, delivery(&row, way)?).await?;
+            }
         }
         Ok(())
     }
@@ -133,14 +140,14 @@ impl Handler for Listener {
     }
 }
 
-fn known(told: event::User) -> Recipient {
-    Recipient {
+fn profile(told: &event::User) -> Profile<'_> {
+    Profile {
         user_id: told.user_id,
-        email: told.email,
-        name: told.name,
-        locale: told.locale,
-        time_zone: told.time_zone,
-        phone: told.phone,
+        email: &told.email,
+        name: &told.name,
+        locale: &told.locale,
+        time_zone: &told.time_zone,
+        phone: told.phone.as_deref(),
     }
 }
 

@@ -6,10 +6,12 @@
 //! | [`domain`] | who is told what of which event, in Korean and English: one table, pure |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`desk`] | what people ask for besides reading: choices, webhooks, a message to try |
 //! | [`channel`], [`worker`] | ways to people outside, and the queue of deliveries |
 
 pub mod channel;
 pub mod config;
+pub mod desk;
 pub mod domain;
 pub mod error;
 pub mod events;
@@ -19,6 +21,7 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
+use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::queue::run_worker;
 use platform::relay::Relay;
@@ -31,6 +34,7 @@ pub use config::Config;
 pub use error::StartError;
 pub use schema::sdl;
 
+use desk::Desk;
 use events::{CONSUMER, Listener};
 use schema::loader::Reader;
 use worker::{Courier, HEAVY_MAX, QUEUE};
@@ -65,7 +69,13 @@ impl Service {
     #[expect(clippy::unused_async, reason = "all services are made alike")]
     pub async fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
         let tasks = kernel.tasks();
-        let schema = schema::builder().data(kernel.pool.clone()).finish();
+        let desk = Desk {
+            pool: kernel.pool.clone(),
+            tasks: tasks.clone(),
+            outbox: kernel.outbox.clone(),
+            config: config.clone(),
+        };
+        let schema = schema::builder().data(kernel.pool.clone()).data(desk).finish();
         let reader = Reader::new(kernel.pool.clone());
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
             request.data(reader.for_request())
@@ -86,6 +96,7 @@ impl Service {
 
     /// Starts the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
+        self.watch_channels();
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox.clone());
         shutdown.spawn(relay.run(shutdown.clone()));
@@ -96,5 +107,16 @@ impl Service {
         let courier = Arc::new(Courier { pool, channels });
         let tasks = self.tasks.clone();
         shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, courier, shutdown.clone()));
+    }
+
+    /// A provider that is away delays what goes out and nothing else: degraded, not down.
+    fn watch_channels(&self) {
+        for channel in self.config.channels.iter().map(Arc::clone) {
+            let name = format!("{NAME}.{}", channel.way().job_kind());
+            self.kernel.health.add(name, Need::Degraded, move || {
+                let found = channel.check();
+                async move { Ok(found.await?) }
+            });
+        }
     }
 }

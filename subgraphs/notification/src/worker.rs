@@ -1,7 +1,5 @@
 //! The worker of the queue `notification`: brings messages to people outside.
 
-use std::sync::Arc;
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::queue::{Job, Progress, Work, WorkError};
@@ -11,8 +9,9 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::channel::{Channel, ChannelError, Message};
+use crate::channel::{ChannelError, Channels, Message};
 use crate::domain::language::Language;
+use crate::domain::way::Way;
 use crate::store::notification::NotificationRow;
 use crate::store::{notification, recipient};
 
@@ -38,23 +37,20 @@ pub struct Input {
     pub notification_id: Uuid,
 }
 
-/// The task of bringing a notification to somebody by a channel.
+/// The task of bringing a notification to somebody by a way.
 ///
 /// # Errors
 /// None that can happen: the input is plain.
-pub fn delivery(
-    row: &NotificationRow,
-    channel: &'static str,
-) -> Result<NewTask<'static>, serde_json::Error> {
+pub fn delivery(row: &NotificationRow, way: Way) -> Result<NewTask<'static>, serde_json::Error> {
     Ok(NewTask {
         kind: TASK_KIND,
         typename: TASK_TYPENAME,
         queue: QUEUE,
-        job_kind: channel,
+        job_kind: way.job_kind(),
         ordering_key: row.user_id,
         requested_by: None,
         input: serde_json::to_value(Input { notification_id: row.id })?,
-        dedupe_key: Some(format!("{channel}:{}", row.id)),
+        dedupe_key: Some(format!("{}:{}", way.job_kind(), row.id)),
         changed: json!({}),
         priority: Priority::Normal,
     })
@@ -65,14 +61,14 @@ pub struct Courier {
     /// The service's database.
     pub pool: PgPool,
     /// The ways there are.
-    pub channels: Vec<Arc<dyn Channel>>,
+    pub channels: Channels,
 }
 
 impl Courier {
     async fn deliver(&self, job: &Job) -> Result<(), WorkError> {
         let task = &job.claim.task;
         let input = Input::deserialize(&task.input).map_err(WorkError::retry)?;
-        let channel = self.channels.iter().find(|channel| channel.name() == job.kind);
+        let channel = self.channels.iter().find(|channel| channel.way().job_kind() == job.kind);
         let Some(channel) = channel else {
             return Err(WorkError::fail(NO_SUCH_CHANNEL, "There is no such way to people now."));
         };
@@ -81,7 +77,17 @@ impl Courier {
         let Some(row) = row else { return Ok(()) };
         let Some(to) = recipient::by_id(&self.pool, row.user_id).await? else { return Ok(()) };
         let (title, body) = row.kind.text(Language::of(&to.locale), &row.words);
-        let message = Message { id: task.id, to, title, body };
+        let message = Message {
+            id: task.id,
+            to,
+            notification: row.id,
+            kind: row.kind,
+            meeting: row.meeting_id,
+            todo: row.todo_id,
+            title,
+            body,
+            created_at: row.created_at,
+        };
         match channel.send(&message).await {
             Ok(()) => Ok(()),
             Err(ChannelError::Refused(reason)) => Err(WorkError::fail(REFUSED, reason)),

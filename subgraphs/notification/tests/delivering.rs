@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use contract::event::kind;
 use contract::testing::tell_meeting;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use notification::channel::{Channel, ChannelError, Message};
+use notification::domain::way::Way;
 use notification::store::recipient::Recipient;
 use platform::testing::eventually;
 use serde_json::json;
@@ -24,12 +25,16 @@ struct Pigeon {
 }
 
 impl Channel for Pigeon {
-    fn name(&self) -> &'static str {
-        "email"
+    fn way(&self) -> Way {
+        Way::Email
     }
 
     fn reaches(&self, recipient: &Recipient) -> bool {
         recipient.locale.starts_with("en")
+    }
+
+    fn check(&self) -> BoxFuture<'static, Result<(), ChannelError>> {
+        ready(Ok(())).boxed()
     }
 
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), ChannelError>> {

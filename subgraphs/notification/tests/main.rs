@@ -1,8 +1,10 @@
 //! Tests of the notification service, on real servers.
 
+mod channel;
 mod delivering;
 mod inbox;
 mod listening;
+mod provider;
 mod rule;
 mod sdl;
 mod stage;

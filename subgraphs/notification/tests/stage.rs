@@ -7,6 +7,7 @@ use contract::event::kind;
 use contract::testing::{tell, tell_meeting};
 use notification::channel::Channel;
 use notification::{Config, NAME, Service, migrator};
+use platform::config::{Over, Values};
 use platform::kernel::Kernel;
 use platform::shutdown::Shutdown;
 pub(crate) use platform::testing::viewer;
@@ -33,9 +34,19 @@ impl Stage {
 
     /// A service that works, with a way to people outside.
     pub(crate) async fn with(channel: Option<Arc<dyn Channel>>) -> Self {
+        Self::start(channel, Values::new()).await
+    }
+
+    /// A service that works, with these settings.
+    pub(crate) async fn configured(settings: Values) -> Self {
+        Self::start(None, settings).await
+    }
+
+    async fn start(channel: Option<Arc<dyn Channel>>, settings: Values) -> Self {
         let scope = Scope::new().await;
         let kernel = scope.kernel(NAME, migrator()).await;
-        let mut config = Config::from(&scope.source()).unwrap();
+        let source = scope.source();
+        let mut config = Config::from(&Over { first: settings, then: &source }).unwrap();
         if let Some(channel) = channel {
             config = config.channel(channel);
         }

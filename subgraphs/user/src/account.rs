@@ -162,13 +162,17 @@ impl Accounts {
             }
             _ => None,
         };
-        let (id, hash) = stored.unzip();
+        let (id, hash) = stored.clone().unzip();
         let password = if id.is_some() { password } else { String::new() };
         let right = self.passwords.verify(password, hash).await?;
-        let id = id.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
+        let (id, hash) = stored.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
 
         let user = self.user(id).await?.ok_or(Refusal::InvalidCredentials)?;
         let mut tx = self.kernel.pool.begin().await?;
+        // A change of the password ends the sessions there are; none may open behind its back.
+        if !user::still_has_hash(&mut tx, id, &hash).await? {
+            return Err(Refusal::InvalidCredentials.into());
+        }
         let session = self.open_session(&mut tx, user).await?;
         tx.commit().await?;
         Ok(session)
@@ -210,6 +214,63 @@ impl Accounts {
     /// [`AccountError::Database`].
     pub async fn logout(&self, token: &str) -> Result<(), AccountError> {
         Ok(session::revoke_by_token(&self.kernel.pool, &refresh_token_hash(token)).await?)
+    }
+
+    /// Changes somebody's own password. All their sessions end, and a new one begins.
+    ///
+    /// # Errors
+    /// [`AccountError`]; the password that was is asked for, and wrong ones are slowed down as at log-in.
+    pub async fn change_password(
+        &self,
+        viewer: Uuid,
+        current: String,
+        new: String,
+        client: Option<ClientAddress>,
+    ) -> Result<Session, AccountError> {
+        let (user, before) = self.confirm(viewer, current, client).await?;
+        check_password(&new, &Email::parse(&user.email)?)?;
+        let hash = self.passwords.hash(new).await?;
+        let mut tx = self.kernel.pool.begin().await?;
+        if !user::change_hash(&mut tx, viewer, &before, &hash).await? {
+            return Err(Refusal::WrongPassword.into());
+        }
+        session::revoke_all(&mut tx, viewer).await?;
+        let session = self.open_session(&mut tx, user).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Asks somebody who is logged in for the password once more; gives the account and the hash.
+    ///
+    /// # Errors
+    /// [`AccountError`]; wrong ones are slowed down as at log-in.
+    pub(crate) async fn confirm(
+        &self,
+        viewer: Uuid,
+        password: String,
+        client: Option<ClientAddress>,
+    ) -> Result<(UserRecord, String), AccountError> {
+        let known = self.user(viewer).await?.ok_or(Refusal::NoAccount)?;
+        let attempt = self.attempts.log_in(&known.email, client).await?;
+        let stored = user::credentials(&self.kernel.pool, &known.email).await;
+        let hash = match stored {
+            Ok(stored) => stored.map(|(_, hash)| hash),
+            Err(error) => {
+                attempt.unknown().await;
+                return Err(error.into());
+            }
+        };
+        let right = password.len() <= MAX_PASSWORD_BYTES
+            && match self.passwords.verify(password, hash.clone()).await {
+                Ok(right) => right,
+                Err(error) => {
+                    attempt.unknown().await;
+                    return Err(error.into());
+                }
+            };
+        let hash = hash.filter(|_| right).ok_or(Refusal::WrongPassword)?;
+        attempt.succeeded().await;
+        Ok((known, hash))
     }
 
     async fn user(&self, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {

@@ -1,13 +1,14 @@
 //! What somebody can do with the account they have: changing the profile, deleting all of it.
 
 use async_graphql::MaybeUndefined;
+use platform::identity::ClientAddress;
 use platform::membership::Revoking;
 use uuid::Uuid;
 
 use crate::{
     NAME,
     account::Accounts,
-    domain::account::{Email, MAX_PASSWORD_BYTES, Refusal, check_locale, check_name},
+    domain::account::{Refusal, check_locale, check_name},
     domain::profile::{check_phone, check_time_zone},
     error::AccountError,
     events,
@@ -74,17 +75,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError`]; the password is asked for once more.
-    pub async fn delete(&self, viewer: Uuid, password: String) -> Result<(), AccountError> {
-        let mut conn = self.pool().acquire().await?;
-        let known = user::by_id(&mut conn, viewer).await?.ok_or(Refusal::NoAccount)?;
-        drop(conn);
-        let email = Email::parse(&known.email)?;
-        let hash = user::credentials(self.pool(), email.as_str()).await?.map(|(_, hash)| hash);
-        let right =
-            password.len() <= MAX_PASSWORD_BYTES && self.passwords.verify(password, hash).await?;
-        if !right {
-            return Err(Refusal::WrongPassword.into());
-        }
+    pub async fn delete(
+        &self,
+        viewer: Uuid,
+        password: String,
+        client: Option<ClientAddress>,
+    ) -> Result<(), AccountError> {
+        self.confirm(viewer, password, client).await?;
         let mut tx = self.pool().begin().await?;
         if !user::delete(&mut tx, viewer).await? {
             return Err(Refusal::NoAccount.into());

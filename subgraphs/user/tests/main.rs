@@ -4,6 +4,7 @@ mod account;
 mod event;
 mod harness;
 mod key;
+mod password;
 mod profile;
 mod reading;
 mod rule;

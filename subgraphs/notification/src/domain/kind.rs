@@ -44,11 +44,13 @@ pub enum Kind {
     TaskCompleted,
     /// Long work failed.
     TaskFailed,
+    /// One asked for a message to see whether it arrives.
+    Test,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Welcome,
         Self::MeetingInvitation,
         Self::RemovedFromMeeting,
@@ -63,6 +65,7 @@ impl Kind {
         Self::TodoCompleted,
         Self::TaskCompleted,
         Self::TaskFailed,
+        Self::Test,
     ];
 
     /// The name in the API, in events and in the database.
@@ -83,6 +86,7 @@ impl Kind {
             Self::TodoCompleted => "TODO_COMPLETED",
             Self::TaskCompleted => "TASK_COMPLETED",
             Self::TaskFailed => "TASK_FAILED",
+            Self::Test => "TEST",
         }
     }
 
@@ -155,6 +159,10 @@ impl Kind {
                     "‘{meeting}’ 회의의 작업이 실패했습니다. 다시 시도할 수 있습니다.",
                 ),
                 en: ("Failed: {meeting}", "Work for “{meeting}” failed. It can be tried again."),
+            },
+            Self::Test => Text {
+                ko: ("모임 알림 시험", "이 알림이 보이면 이 경로로 알림을 받을 수 있습니다."),
+                en: ("Test from Moim", "If you can read this, notifications reach you this way."),
             },
         }
     }

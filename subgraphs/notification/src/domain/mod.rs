@@ -3,3 +3,4 @@
 pub mod kind;
 pub mod language;
 pub mod notice;
+pub mod way;

@@ -4,14 +4,20 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use platform::access;
 use platform::error::{ApiError, Internal as _, UserError};
 use platform::identity::Identity;
+use platform::queue::QueueError;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::object::User;
-use crate::store::notification;
+use super::object::{Notification, User, Webhook};
+use crate::desk::Desk;
+use crate::domain::kind::Kind;
+use crate::domain::way::Way;
+use crate::store::{notification, webhook};
 
 /// Most notifications that are named in one request.
 pub const IDS_MAX: usize = 100;
+/// Most choices that are made in one request.
+pub const PREFERENCES_MAX: usize = 100;
 
 /// Which notifications were read.
 #[derive(Debug, InputObject)]
@@ -28,6 +34,83 @@ pub struct MarkNotificationsReadPayload {
     /// How many of them had been unread.
     pub marked_count: i32,
     /// What to mend; empty, since nothing can be refused.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A choice of what one hears of by a channel.
+#[derive(Debug, Clone, Copy, InputObject)]
+pub struct NotificationPreferenceInput {
+    /// Of what.
+    pub kind: Kind,
+    /// By which channel.
+    pub channel: Way,
+    /// Whether one wants to hear of it.
+    pub enabled: bool,
+}
+
+/// What one hears of by which channel.
+#[derive(Debug, InputObject)]
+pub struct SetNotificationPreferencesInput {
+    /// At most 100; of what is named twice, the last holds.
+    pub preferences: Vec<NotificationPreferenceInput>,
+}
+
+/// What choosing came to.
+#[derive(Debug, SimpleObject)]
+pub struct SetNotificationPreferencesPayload {
+    /// The person, with all choices as they are now.
+    pub me: User,
+    /// What to mend; empty, since nothing can be refused.
+    pub user_errors: Vec<UserError>,
+}
+
+/// Where notifications are to be sent to.
+#[derive(Debug, InputObject)]
+pub struct SetWebhookInput {
+    /// An `https` address that anybody can reach, at most 2000 characters.
+    pub url: String,
+}
+
+/// What setting a webhook up came to.
+#[derive(Debug, SimpleObject)]
+pub struct SetWebhookPayload {
+    /// Where notifications are sent to.
+    pub webhook: Option<Webhook>,
+    /// What signs each request, as the Standard Webhooks specification says. It is shown this once.
+    pub secret: Option<String>,
+    /// What to mend.
+    pub user_errors: Vec<UserError>,
+}
+
+/// Where notifications are no longer to be sent to.
+#[derive(Debug, InputObject)]
+pub struct RemoveWebhookInput {
+    /// The address, as `webhook { url }` gives it.
+    pub url: String,
+}
+
+/// What removing a webhook came to.
+#[derive(Debug, SimpleObject)]
+pub struct RemoveWebhookPayload {
+    /// The person, as it is now.
+    pub me: User,
+    /// What to mend.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A message to try a channel.
+#[derive(Debug, InputObject)]
+pub struct SendTestNotificationInput {
+    /// The channel to try.
+    pub channel: Way,
+}
+
+/// What trying a channel came to.
+#[derive(Debug, SimpleObject)]
+pub struct SendTestNotificationPayload {
+    /// What is on its way.
+    pub notification: Option<Notification>,
+    /// What to mend.
     pub user_errors: Vec<UserError>,
 }
 
@@ -57,5 +140,75 @@ impl Mutation {
             marked_count: i32::try_from(marked).unwrap_or(i32::MAX),
             user_errors: Vec::new(),
         })
+    }
+
+    /// Chooses what one hears of by which channel; the rest stays as it is.
+    async fn set_notification_preferences(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The choices.")] input: SetNotificationPreferencesInput,
+    ) -> Result<SetNotificationPreferencesPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        if input.preferences.len() > PREFERENCES_MAX {
+            let message = format!("at most {PREFERENCES_MAX} preferences at once");
+            return Err(ApiError::bad_input(message).into_graphql());
+        }
+        let choices: Vec<_> =
+            input.preferences.iter().map(|one| (one.kind, one.channel, one.enabled)).collect();
+        ctx.data::<Desk>()?.choose(viewer, &choices).await.internal()?;
+        Ok(SetNotificationPreferencesPayload { me: User(viewer), user_errors: Vec::new() })
+    }
+
+    /// Has one's notifications sent to an address as signed HTTP requests from now on, in place of the
+    /// address before. User errors: INVALID_URL, CHANNEL_UNAVAILABLE.
+    async fn set_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where they are sent to.")] input: SetWebhookInput,
+    ) -> Result<SetWebhookPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let outcome = ctx.data::<Desk>()?.set_webhook(viewer, &input.url).await.internal()?;
+        Ok(match outcome {
+            Ok((row, secret)) => SetWebhookPayload {
+                webhook: Some(row.into()),
+                secret: Some(secret),
+                user_errors: Vec::new(),
+            },
+            Err(error) => {
+                SetWebhookPayload { webhook: None, secret: None, user_errors: vec![error] }
+            }
+        })
+    }
+
+    /// Has one's notifications sent there no longer. User errors: WEBHOOK_NOT_FOUND.
+    async fn remove_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: RemoveWebhookInput,
+    ) -> Result<RemoveWebhookPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let pool = ctx.data::<PgPool>()?;
+        let mut user_errors = Vec::new();
+        if !webhook::remove(pool, viewer, &input.url).await.internal()? {
+            let message = "no notifications are sent there";
+            user_errors.push(UserError::new("WEBHOOK_NOT_FOUND", message).on("url"));
+        }
+        Ok(RemoveWebhookPayload { me: User(viewer), user_errors })
+    }
+
+    /// Sends oneself a message to see whether it arrives, whatever was chosen. User errors:
+    /// CHANNEL_UNAVAILABLE.
+    async fn send_test_notification(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "By which channel.")] input: SendTestNotificationInput,
+    ) -> Result<SendTestNotificationPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let sent = ctx.data::<Desk>()?.test(viewer, input.channel).await;
+        let (notification, user_errors) = match sent.map_err(QueueError::into_graphql)? {
+            Ok(row) => (Some(Notification(row)), Vec::new()),
+            Err(error) => (None, vec![error]),
+        };
+        Ok(SendTestNotificationPayload { notification, user_errors })
     }
 }

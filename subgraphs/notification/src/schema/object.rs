@@ -9,9 +9,13 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::loader::{LocaleOf, Reads};
+use crate::desk::Desk;
 use crate::domain::kind::Kind;
 use crate::domain::language::Language;
+use crate::domain::way::Way;
 use crate::store::notification::{self, NotificationRow};
+use crate::store::webhook::{self, WebhookRow};
+use crate::store::{preference, recipient};
 
 /// A notification of the asker's own.
 #[derive(Debug, Clone)]
@@ -138,5 +142,79 @@ impl User {
         }
         let count = notification::unread(ctx.data::<PgPool>()?, self.0).await.internal()?;
         Ok(Some(i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
+    /// What the person hears of by which channel; null unless it is oneself.
+    async fn notification_preferences(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Vec<NotificationPreference>>> {
+        if !self.is_oneself(ctx) {
+            return Ok(None);
+        }
+        let rows = preference::of_user(ctx.data::<PgPool>()?, self.0).await.internal()?;
+        let chosen = |kind: Kind, channel: Way| {
+            let made = rows
+                .iter()
+                .find(|row| row.kind == kind.as_str() && row.channel == channel.as_str());
+            made.map_or_else(|| channel.is_on_by_default(kind), |row| row.is_on)
+        };
+        let all = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Test).flat_map(|kind| {
+            Way::ALL.map(|channel| NotificationPreference {
+                kind,
+                channel,
+                enabled: chosen(kind, channel),
+            })
+        });
+        Ok(Some(all.collect()))
+    }
+
+    /// The channels by which this installation can reach the person now; null unless it is oneself.
+    async fn notification_channels(&self, ctx: &Context<'_>) -> Result<Option<Vec<Way>>> {
+        if !self.is_oneself(ctx) {
+            return Ok(None);
+        }
+        let to = recipient::by_id(ctx.data::<PgPool>()?, self.0).await.internal()?;
+        let channels = &ctx.data::<Desk>()?.config.channels;
+        let mut ways: Vec<Way> =
+            std::iter::once(Way::Inbox).chain(channels.reaching(to.as_ref())).collect();
+        ways.sort_unstable();
+        Ok(Some(ways))
+    }
+
+    /// Where the person's notifications are sent to; null when they are sent nowhere, and unless it is
+    /// oneself.
+    async fn webhook(&self, ctx: &Context<'_>) -> Result<Option<Webhook>> {
+        if !self.is_oneself(ctx) {
+            return Ok(None);
+        }
+        let found = webhook::of_user(ctx.data::<PgPool>()?, self.0).await.internal()?;
+        Ok(found.map(Webhook::from))
+    }
+}
+
+/// Whether one hears of something by a channel.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct NotificationPreference {
+    /// Of what.
+    pub kind: Kind,
+    /// By which channel.
+    pub channel: Way,
+    /// Whether one hears of it.
+    pub enabled: bool,
+}
+
+/// Where notifications are sent to as signed HTTP requests.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Webhook {
+    /// The address.
+    pub url: String,
+    /// When it was set up.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<WebhookRow> for Webhook {
+    fn from(row: WebhookRow) -> Self {
+        Self { url: row.url, created_at: row.created_at }
     }
 }

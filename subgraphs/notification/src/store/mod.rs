@@ -2,4 +2,6 @@
 
 pub mod meeting;
 pub mod notification;
+pub mod preference;
 pub mod recipient;
+pub mod webhook;

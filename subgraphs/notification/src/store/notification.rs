@@ -24,17 +24,17 @@ pub struct NotificationRow {
     pub todo_id: Option<Uuid>,
     /// The task that it is about.
     pub task_id: Option<Uuid>,
+    /// Whether it stands in the inbox; else it was only sent.
+    pub in_inbox: bool,
     /// When it came.
     pub created_at: DateTime<Utc>,
     /// When it was read.
     pub read_at: Option<DateTime<Utc>>,
 }
 
-/// What is to be put into an inbox.
+/// What several people are told.
 #[derive(Debug, Clone)]
-pub struct NewNotification {
-    /// Whose inbox.
-    pub user_id: Uuid,
+pub struct News {
     /// What it is about.
     pub kind: Kind,
     /// The event that it comes from.
@@ -49,31 +49,41 @@ pub struct NewNotification {
     pub task_id: Option<Uuid>,
 }
 
-/// Puts one into an inbox; `None` when that person heard of that event before.
+/// Tells several people at once: those of `users` whose place in `in_inbox` says so find it in their
+/// inbox. Whoever heard of that event before is left out. Gives what is new, in the order of the people.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn insert(
     tx: &mut PgConnection,
-    new: &NewNotification,
-) -> Result<Option<NotificationRow>, sqlx::Error> {
-    sqlx::query_as!(
+    news: &News,
+    users: &[Uuid],
+    in_inbox: &[bool],
+) -> Result<Vec<NotificationRow>, sqlx::Error> {
+    let ids: Vec<Uuid> = users.iter().map(|_| Uuid::now_v7()).collect();
+    let mut rows = sqlx::query_as!(
         NotificationRow,
-        "INSERT INTO notification (id, user_id, kind, event_id, words, meeting_id, todo_id, task_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO notification
+             (id, user_id, in_inbox, kind, event_id, words, meeting_id, todo_id, task_id)
+         SELECT new.id, new.user_id, new.in_inbox, $4, $5, $6, $7, $8, $9
+         FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS new (id, user_id, in_inbox)
          ON CONFLICT (event_id, user_id) DO NOTHING
-         RETURNING id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at",
-        Uuid::now_v7(),
-        new.user_id,
-        new.kind.as_str(),
-        new.event_id,
-        new.words,
-        new.meeting_id,
-        new.todo_id,
-        new.task_id,
+         RETURNING id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
+                   read_at",
+        &ids,
+        users,
+        in_inbox,
+        news.kind.as_str(),
+        news.event_id,
+        news.words,
+        news.meeting_id,
+        news.todo_id,
+        news.task_id,
     )
-    .fetch_optional(tx)
-    .await
+    .fetch_all(tx)
+    .await?;
+    rows.sort_unstable_by_key(|row| row.user_id);
+    Ok(rows)
 }
 
 /// The notifications with these ids.
@@ -83,7 +93,8 @@ pub async fn insert(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<NotificationRow>, sqlx::Error> {
     sqlx::query_as!(
         NotificationRow,
-        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
+                read_at
          FROM notification WHERE id = ANY($1)",
         ids,
     )
@@ -103,8 +114,9 @@ pub async fn inbox(
 ) -> Result<Vec<NotificationRow>, sqlx::Error> {
     sqlx::query_as!(
         NotificationRow,
-        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, created_at, read_at
-         FROM notification WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
+                read_at
+         FROM notification WHERE user_id = $1 AND in_inbox AND ($2::uuid IS NULL OR id < $2)
          ORDER BY id DESC LIMIT $3",
         user,
         after,
@@ -120,7 +132,8 @@ pub async fn inbox(
 /// When the database fails.
 pub async fn unread(pool: &PgPool, user: Uuid) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM notification WHERE user_id = $1 AND read_at IS NULL"#,
+        r#"SELECT count(*) AS "count!" FROM notification
+           WHERE user_id = $1 AND in_inbox AND read_at IS NULL"#,
         user,
     )
     .fetch_one(pool)

@@ -1,10 +1,12 @@
 //! The address book.
 
+use std::fmt;
+
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// How somebody is reached.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Recipient {
     /// Who it is.
     pub user_id: Uuid,
@@ -18,13 +20,41 @@ pub struct Recipient {
     pub time_zone: String,
     /// Telephone number in international form.
     pub phone: Option<String>,
+    /// Where they have notifications sent to.
+    pub webhook_url: Option<String>,
+    /// What signs what is sent there.
+    pub webhook_secret: Option<String>,
+}
+
+impl fmt::Debug for Recipient {
+    /// Only who it is: the rest is personal, or secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipient").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// What a person's own service tells of them.
+#[derive(Debug, Clone)]
+pub struct Profile<'a> {
+    /// Who it is.
+    pub user_id: Uuid,
+    /// Email address.
+    pub email: &'a str,
+    /// Display name.
+    pub name: &'a str,
+    /// Language tag.
+    pub locale: &'a str,
+    /// IANA time zone.
+    pub time_zone: &'a str,
+    /// Telephone number in international form.
+    pub phone: Option<&'a str>,
 }
 
 /// Notes how somebody is reached since.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn put(tx: &mut PgConnection, known: &Recipient) -> Result<(), sqlx::Error> {
+pub async fn put(tx: &mut PgConnection, known: &Profile<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO recipient (user_id, email, name, locale, time_zone, phone)
          VALUES ($1, $2, $3, $4, $5, $6)
@@ -48,9 +78,8 @@ pub async fn put(tx: &mut PgConnection, known: &Recipient) -> Result<(), sqlx::E
 /// # Errors
 /// When the database fails.
 pub async fn by_id(pool: &PgPool, user: Uuid) -> Result<Option<Recipient>, sqlx::Error> {
-    sqlx::query_as!(Recipient, "SELECT * FROM recipient WHERE user_id = $1", user)
-        .fetch_optional(pool)
-        .await
+    let mut connection = pool.acquire().await?;
+    Ok(by_ids(&mut connection, &[user]).await?.pop())
 }
 
 /// Those of these people who can be reached.
@@ -58,17 +87,24 @@ pub async fn by_id(pool: &PgPool, user: Uuid) -> Result<Option<Recipient>, sqlx:
 /// # Errors
 /// When the database fails.
 pub async fn by_ids(tx: &mut PgConnection, users: &[Uuid]) -> Result<Vec<Recipient>, sqlx::Error> {
-    sqlx::query_as!(Recipient, "SELECT * FROM recipient WHERE user_id = ANY($1)", users)
-        .fetch_all(tx)
-        .await
+    sqlx::query_as!(
+        Recipient,
+        r#"SELECT r.*, w.url AS "webhook_url?", w.secret AS "webhook_secret?"
+           FROM recipient r LEFT JOIN webhook w USING (user_id) WHERE r.user_id = ANY($1)"#,
+        users,
+    )
+    .fetch_all(tx)
+    .await
 }
 
-/// Erases somebody: address and inbox.
+/// Erases somebody: address, inbox, webhook and choices.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM notification WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM preference WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM webhook WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(tx).await?;
     Ok(())
 }

@@ -10,8 +10,9 @@ use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 pub use loader::{UserLoader, user_loader};
 pub use mutation::Mutation;
 pub use object::{
-    DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput, LogoutPayload, RefreshInput,
-    RegisterInput, SessionPayload, UpdateProfileInput, UpdateProfilePayload, User,
+    ChangePasswordInput, DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput,
+    LogoutPayload, RefreshInput, RegisterInput, SessionPayload, UpdateProfileInput,
+    UpdateProfilePayload, User,
 };
 pub use query::{MAX_EXIST_IDS, MAX_SEARCH_CHARS, Query};
 

@@ -7,11 +7,13 @@ use platform::{
 };
 
 use super::object::{
-    DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput, LogoutPayload, RefreshInput,
-    RegisterInput, SessionPayload, UpdateProfileInput, UpdateProfilePayload,
+    ChangePasswordInput, DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput,
+    LogoutPayload, RefreshInput, RegisterInput, SessionPayload, UpdateProfileInput,
+    UpdateProfilePayload,
 };
 use crate::{
     account::{Accounts, Registration},
+    domain::account::Refusal,
     profile::Change,
 };
 
@@ -70,15 +72,38 @@ impl Mutation {
         UpdateProfilePayload::tell(ctx.data::<Accounts>()?.update_profile(viewer, change).await)
     }
 
+    /// Changes one's own password. All sessions end, on every device, and a new one begins; access
+    /// tokens that are still out end by themselves within 15 minutes.
+    /// User errors: WRONG_PASSWORD, WEAK_PASSWORD, NO_ACCOUNT. Error RATE_LIMITED with `retryAfter` in
+    /// seconds after many that were wrong.
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Both passwords.")] input: ChangePasswordInput,
+    ) -> Result<SessionPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let (accounts, client) = (ctx.data::<Accounts>()?, ClientAddress::from_ctx(ctx));
+        let ChangePasswordInput { current_password, new_password } = input;
+        let outcome = accounts.change_password(viewer, current_password, new_password, client);
+        let mut payload = SessionPayload::tell(outcome.await)?;
+        for error in payload.user_errors.iter_mut().filter(|error| error.field.is_some()) {
+            let is_wrong = error.code == Refusal::WrongPassword.code();
+            error.field = Some(if is_wrong { "currentPassword" } else { "newPassword" }.to_owned());
+        }
+        Ok(payload)
+    }
+
     /// Deletes one's own account for good, and with it what is held of the person everywhere.
-    /// Meetings that others take part in stay with them. User errors: WRONG_PASSWORD, NO_ACCOUNT.
+    /// Meetings that others take part in stay with them. User errors: WRONG_PASSWORD, NO_ACCOUNT. Error
+    /// RATE_LIMITED with `retryAfter` in seconds after many that were wrong.
     async fn delete_account(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The password once more.")] input: DeleteAccountInput,
     ) -> Result<DeleteAccountPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let outcome = ctx.data::<Accounts>()?.delete(viewer, input.password).await;
+        let client = ClientAddress::from_ctx(ctx);
+        let outcome = ctx.data::<Accounts>()?.delete(viewer, input.password, client).await;
         DeleteAccountPayload::tell(outcome)
     }
 

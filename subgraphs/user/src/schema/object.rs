@@ -123,6 +123,17 @@ pub struct UpdateProfileInput {
     pub phone: MaybeUndefined<String>,
 }
 
+/// What is needed to change one's own password.
+#[derive(InputObject)]
+pub struct ChangePasswordInput {
+    /// The password that one has.
+    #[graphql(secret)]
+    pub current_password: String,
+    /// The password that one wants: at least 10 characters.
+    #[graphql(secret)]
+    pub new_password: String,
+}
+
 /// What is needed to delete one's own account.
 #[derive(InputObject)]
 pub struct DeleteAccountInput {

@@ -117,6 +117,20 @@ pub async fn revoke(conn: &mut PgConnection, session_id: Uuid) -> Result<(), sql
     Ok(())
 }
 
+/// Ends all sessions of somebody.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn revoke_all(conn: &mut PgConnection, user_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL",
+        user_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Ends the session that a token belongs to; nothing happens when it is unknown.
 ///
 /// # Errors

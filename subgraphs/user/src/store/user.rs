@@ -107,6 +107,43 @@ pub async fn credentials(
     Ok(row.map(|row| (row.id, row.password_hash)))
 }
 
+/// Whether this is still the account's password hash; it stays so until the transaction ends.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn still_has_hash(
+    conn: &mut PgConnection,
+    id: Uuid,
+    hash: &str,
+) -> Result<bool, sqlx::Error> {
+    let now = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1 FOR SHARE", id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(now.as_deref() == Some(hash))
+}
+
+/// Gives an account another password, if it still has the one of `before`; `false` otherwise.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn change_hash(
+    conn: &mut PgConnection,
+    id: Uuid,
+    before: &str,
+    hash: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE users SET password_hash = $3, updated_at = now()
+         WHERE id = $1 AND password_hash = $2",
+        id,
+        before,
+        hash
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The accounts with these ids; unknown ids are left out.
 ///
 /// # Errors
