@@ -8,6 +8,7 @@ mod kit;
 mod access;
 mod api;
 mod bad_input;
+mod bulk;
 mod crash;
 mod fault;
 mod live;

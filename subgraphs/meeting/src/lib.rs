@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`domain`] | rules of meetings, recordings and templates, pure |
 //! | [`store`] | SQL |
-//! | [`meeting`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; who comes and goes; ask for an upload |
+//! | [`meeting`], [`bulk`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
+//! | [`worker`] | the creation of many meetings |
 
+pub mod bulk;
 pub mod config;
 pub mod domain;
 pub mod error;
@@ -19,18 +21,24 @@ pub mod recording;
 pub mod schema;
 pub mod store;
 pub mod upload;
+pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use platform::{kernel::Kernel, relay::Relay, shutdown::Shutdown, subgraph::Endpoint};
+use platform::{
+    kernel::Kernel, queue::run_worker, relay::Relay, shutdown::Shutdown, subgraph::Endpoint,
+};
 use sqlx::migrate::Migrator;
 
 pub use config::Config;
 pub use error::StartError;
 pub use schema::sdl;
 
-use crate::meeting::Meetings;
+use crate::{
+    meeting::Meetings,
+    worker::{Creator, HEAVY_MAX, QUEUE},
+};
 
 /// The name of this subgraph.
 pub const NAME: &str = "meeting";
@@ -83,15 +91,18 @@ impl Service {
         upload::routes(self.meetings.clone())
     }
 
-    /// Starts what runs beside requests: the relay and the event consumer.
+    /// Starts what runs beside requests: the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
         let Kernel { pool, bus, cache, outbox, .. } = self.meetings.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
         shutdown.spawn(relay.run(shutdown.clone()));
         let handler = events::MeetingEvents::new(self.meetings.clone());
-        let heard = shutdown.clone();
+        let (listened, heard) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move {
-            bus.consume(events::CONSUMER, pool, handler, heard).await;
+            listened.consume(events::CONSUMER, pool, handler, heard).await;
         });
+        let creator = Arc::new(Creator::new(self.meetings.clone()));
+        let tasks = self.meetings.tasks.clone();
+        shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, creator, shutdown.clone()));
     }
 }

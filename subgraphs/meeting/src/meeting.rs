@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use platform::{cache::Kind, kernel::Kernel};
-use serde::Deserialize;
+use platform::{cache::Kind, kernel::Kernel, task::Tasks};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// Most people that the user service is asked for at once.
+const USERS_PER_QUESTION: usize = 1_000;
+
 /// What somebody who plans a meeting gives.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -47,6 +50,36 @@ pub struct Plan {
     pub language: Option<String>,
     /// Key for repeating the request safely.
     pub idempotency_key: Option<String>,
+}
+
+/// A plan that was checked: what is written of it, under an id that was chosen before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Checked {
+    /// Id of the meeting that it becomes.
+    pub(crate) id: Uuid,
+    pub(crate) title: String,
+    pub(crate) agenda: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) template_id: Uuid,
+    pub(crate) scheduled_at: Option<DateTime<Utc>>,
+    /// Who takes part besides the host.
+    pub(crate) attendees: Vec<Uuid>,
+}
+
+impl Checked {
+    /// Checks the plan of somebody, but not whether those whom it names exist.
+    pub(crate) fn of(host: Uuid, plan: &Plan) -> Result<Self, Refusal> {
+        Ok(Self {
+            id: Uuid::now_v7(),
+            title: check_title(&plan.title)?,
+            agenda: check_agenda(plan.agenda.as_deref())?,
+            language: check_language(plan.language.as_deref())?,
+            template_id: check_template(plan.template_id.as_deref())?,
+            scheduled_at: plan.scheduled_at,
+            attendees: check_attendees(host, &plan.participant_ids)?,
+        })
+    }
 }
 
 /// What is to change of a plan; `None` stays as it is.
@@ -68,6 +101,7 @@ pub struct Meetings {
     pub(crate) kernel: Kernel,
     pub(crate) config: Arc<Config>,
     pub(crate) upload_keys: UploadKeys,
+    pub(crate) tasks: Tasks,
     meetings: Kind<MeetingRecord>,
     participants: Kind<Vec<ParticipantRecord>>,
 }
@@ -86,6 +120,7 @@ impl Meetings {
             meetings: kernel.cache.kind("meeting").versioned(MeetingRecord::cached_version),
             participants: kernel.cache.kind("meeting.participants"),
             upload_keys: upload_keys(&config),
+            tasks: kernel.tasks(),
             config: Arc::new(config),
             kernel,
         }
@@ -114,36 +149,42 @@ impl Meetings {
     /// # Errors
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<MeetingRecord, MeetingError> {
-        let title = check_title(&plan.title)?;
-        let agenda = check_agenda(plan.agenda.as_deref())?;
-        let language = check_language(plan.language.as_deref())?;
-        let template_id = check_template(plan.template_id.as_deref())?;
-        let attendees = check_attendees(viewer, &plan.participant_ids)?;
+        let checked = Checked::of(viewer, &plan)?;
         let key = check_idempotency_key(plan.idempotency_key.as_deref())?;
-        self.check_users(&attendees).await?;
+        self.check_users(&checked.attendees).await?;
 
-        let id = Uuid::now_v7();
         let mut tx = self.kernel.pool.begin().await?;
         if let Some(key) = key
             && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createMeeting", key, id).await?
+                idempotency::claim(&mut tx, viewer, "createMeeting", key, checked.id).await?
         {
             let meeting = store::meeting::lock(&mut tx, answer).await?;
             return Ok(meeting.ok_or(Refusal::MeetingNotFound)?);
         }
+        let meeting = self.put(&mut tx, viewer, &checked).await?;
+        self.commit(tx, meeting.id).await?;
+        Ok(meeting)
+    }
+
+    /// Writes a new meeting, and tells of it.
+    pub(crate) async fn put(
+        &self,
+        tx: &mut PgConnection,
+        host: Uuid,
+        plan: &Checked,
+    ) -> Result<MeetingRecord, sqlx::Error> {
         let new = NewMeeting {
-            id,
-            title: &title,
-            agenda: agenda.as_deref(),
-            language: language.as_deref(),
-            host_id: viewer,
-            template_id,
+            id: plan.id,
+            title: &plan.title,
+            agenda: plan.agenda.as_deref(),
+            language: plan.language.as_deref(),
+            host_id: host,
+            template_id: plan.template_id,
             scheduled_at: plan.scheduled_at,
         };
-        let meeting = store::meeting::insert(&mut tx, &new).await?;
-        participant::insert(&mut tx, id, viewer, &attendees).await?;
-        self.tell(&mut tx, &meeting, Happening::Created).await?;
-        self.commit(tx, id).await?;
+        let meeting = store::meeting::insert(tx, &new).await?;
+        participant::insert(tx, plan.id, host, &plan.attendees).await?;
+        self.tell(tx, &meeting, Happening::Created).await?;
         Ok(meeting)
     }
 
@@ -325,25 +366,32 @@ impl Meetings {
 
     /// Are all of them users of this system?
     pub(crate) async fn check_users(&self, ids: &[Uuid]) -> Result<(), MeetingError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let answer = self
-            .kernel
-            .ask(
-                "user",
-                "query MeetingUsersExist($ids: [ID!]!) { usersExist(ids: $ids) }",
-                json!({ "ids": ids }),
-            )
-            .await
-            .map_err(MeetingError::Users)?;
-        let UsersExist { users_exist } =
-            serde_json::from_value(answer).map_err(MeetingError::UsersAnswer)?;
-        if ids.iter().all(|id| users_exist.contains(id)) {
+        let known = self.users_among(ids).await?;
+        if ids.iter().all(|id| known.contains(id)) {
             Ok(())
         } else {
             Err(Refusal::UnknownParticipant.into())
         }
+    }
+
+    /// Which of them are users of this system, asked for [`USERS_PER_QUESTION`] at a time.
+    pub(crate) async fn users_among(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, MeetingError> {
+        let mut known = HashSet::new();
+        for ids in ids.chunks(USERS_PER_QUESTION) {
+            let answer = self
+                .kernel
+                .ask(
+                    "user",
+                    "query MeetingUsersExist($ids: [ID!]!) { usersExist(ids: $ids) }",
+                    json!({ "ids": ids }),
+                )
+                .await
+                .map_err(MeetingError::Users)?;
+            let UsersExist { users_exist } =
+                serde_json::from_value(answer).map_err(MeetingError::UsersAnswer)?;
+            known.extend(users_exist);
+        }
+        Ok(known)
     }
 }
 

@@ -89,6 +89,10 @@ impl Meetings {
         user_id: Uuid,
     ) -> Result<(), sqlx::Error> {
         idempotency::forget(tx, user_id).await?;
+        // First: what is still to be created for them would have no host.
+        for task in store::task::open_of(tx, user_id).await? {
+            self.tasks.cancel(tx, task).await?;
+        }
         // In the order of their ids, as all do who tell of several meetings.
         for id in participant::all_meetings_of(tx, user_id).await? {
             let Some(mut meeting) = store::meeting::lock(tx, id).await? else { continue };

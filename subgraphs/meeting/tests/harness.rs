@@ -61,12 +61,21 @@ impl Case {
     /// A service that can ask who exists.
     pub(crate) async fn new() -> Self {
         let case = Self::alone().await;
-        let people = [&case.host, &case.guest, &case.outsider];
+        case.users(&[&case.host, &case.guest, &case.outsider]);
+        case
+    }
+
+    /// These are the ones that have accounts from now on.
+    pub(crate) fn users(&self, people: &[&Person]) {
         let users = Users(people.iter().map(|person| person.id.to_string()).collect());
         let schema = Schema::new(users, EmptyMutation, EmptySubscription);
-        let keys = case.kernel.keys.clone();
-        case.kernel.peers.set("user", Endpoint::new("user", keys, schema, |request| request));
-        case
+        let keys = self.kernel.keys.clone();
+        self.kernel.peers.set("user", Endpoint::new("user", keys, schema, |request| request));
+    }
+
+    /// What another process of the service works with.
+    pub(crate) async fn another_kernel(&self) -> Kernel {
+        self.scope.kernel(NAME, meeting::migrator()).await
     }
 
     /// A service that can't ask who exists. It listens for uploads on a socket of its own.
@@ -163,6 +172,11 @@ impl Case {
         let short = |kind: &str| kind.trim_start_matches("moim.meeting.").to_owned();
         self.told().await.iter().map(|(kind, _)| short(kind)).collect()
     }
+}
+
+/// A configuration without an upload address of one's own.
+pub(crate) fn configuration() -> Config {
+    Config::from(&Values::new()).expect("configuration")
 }
 
 /// The document of a mutation.

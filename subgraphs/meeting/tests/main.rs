@@ -1,6 +1,7 @@
 //! Tests of the meeting subgraph, over real servers.
 
 mod access;
+mod bulk;
 mod event;
 mod harness;
 mod life;

@@ -75,12 +75,13 @@ impl Listener {
         tx: &mut PgConnection,
     ) -> Result<(), HandleError> {
         let id = |field: &str| event.data[field].as_str().and_then(|id| Uuid::parse_str(id).ok());
-        // A task's events are ordered by its meeting.
+        // A task's events are ordered by its meeting, if it belongs to one.
         let meeting_id = id("meetingId").or_else(|| id("orderingKey"));
         let (circle, known) = match meeting_id {
             Some(id) => circle(tx, id).await?,
             None => (Circle::default(), None),
         };
+        let meeting_id = id("meetingId").or(meeting_id.filter(|_| known.is_some()));
         let users = notice::recipients(notice.to, &event.data, &circle);
         let title = event.data["meetingTitle"].as_str().map(str::to_owned).or(known);
         let words = json!({ "meeting": title, "todo": event.data["title"] });

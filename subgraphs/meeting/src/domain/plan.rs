@@ -12,6 +12,8 @@ pub const MAX_TITLE_CHARS: usize = 200;
 pub const MAX_AGENDA_BYTES: usize = 20_000;
 /// Most participants of a meeting, the host included.
 pub const MAX_PARTICIPANTS: usize = 200;
+/// Most meetings that are asked for at once.
+pub const MAX_MEETINGS_AT_ONCE: usize = 100;
 /// Longest idempotency key, in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 200;
 /// Language of titles and minutes where none was chosen.

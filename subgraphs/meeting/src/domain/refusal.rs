@@ -49,6 +49,9 @@ pub enum Refusal {
     /// More than a meeting holds.
     #[error("a meeting may have at most {} participants", plan::MAX_PARTICIPANTS)]
     TooManyParticipants,
+    /// None, or more than are taken at once.
+    #[error("1 to {} meetings can be created at once", plan::MAX_MEETINGS_AT_ONCE)]
+    WrongNumberOfMeetings,
     /// No template has this id.
     #[error("there is no such template")]
     TemplateNotFound,
@@ -93,6 +96,7 @@ impl Refusal {
             Self::NotParticipant => "NOT_PARTICIPANT",
             Self::HostStays => "HOST_STAYS",
             Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
+            Self::WrongNumberOfMeetings => "WRONG_NUMBER_OF_MEETINGS",
             Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
             Self::VersionConflict => "VERSION_CONFLICT",
@@ -121,6 +125,7 @@ impl Refusal {
             Self::InvalidAgenda => Some("agenda"),
             Self::InvalidLanguage => Some("language"),
             Self::UnknownParticipant | Self::TooManyParticipants => Some("participantIds"),
+            Self::WrongNumberOfMeetings => Some("meetings"),
             Self::TemplateNotFound => Some("templateId"),
             Self::InvalidIdempotencyKey => Some("idempotencyKey"),
             Self::VersionConflict => Some("version"),

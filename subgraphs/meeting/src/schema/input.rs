@@ -2,6 +2,7 @@
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
+use platform::task::TaskStatus;
 
 /// What is needed to plan a meeting. Its host is the one who creates it.
 #[derive(InputObject)]
@@ -20,6 +21,53 @@ pub struct CreateMeetingInput {
     pub language: Option<String>,
     /// The same key gives the same answer for 24 hours.
     pub idempotency_key: Option<String>,
+}
+
+/// The plan of one of many meetings. Its host is the one who asks for them.
+#[derive(InputObject)]
+pub struct MeetingPlanInput {
+    /// 1 to 200 characters.
+    pub title: String,
+    /// What it is to be about.
+    pub agenda: Option<String>,
+    /// When it is to be.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Who takes part besides the host; at most 200.
+    pub participant_ids: Option<Vec<ID>>,
+    /// Which sections its minutes have; the general ones when left out.
+    pub template_id: Option<ID>,
+    /// Spoken language, `ko` or `en`; detected when left out.
+    pub language: Option<String>,
+}
+
+/// Many meetings that are to be created.
+#[derive(InputObject)]
+pub struct CreateMeetingsInput {
+    /// The meetings, 1 to 100.
+    pub meetings: Vec<MeetingPlanInput>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// Which task to call off.
+#[derive(InputObject)]
+pub struct CancelMeetingTaskInput {
+    /// The task, which isn't finished.
+    pub task_id: ID,
+}
+
+/// Which failed task to try again.
+#[derive(InputObject)]
+pub struct RetryMeetingTaskInput {
+    /// The task, which has failed.
+    pub task_id: ID,
+}
+
+/// Which tasks a list shows. Everything that is given must fit.
+#[derive(Default, InputObject)]
+pub struct MeetingTaskFilter {
+    /// In one of these states.
+    pub status: Option<Vec<TaskStatus>>,
 }
 
 /// What is to change of a meeting that hasn't ended; what is left out stays.

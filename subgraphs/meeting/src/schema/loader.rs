@@ -6,7 +6,8 @@ use async_graphql::{
     Context, Request, Result,
     dataloader::{DataLoader, Loader},
 };
-use platform::{access, error::internal, identity::Identity};
+use futures::future::try_join_all;
+use platform::{access, error::internal, identity::Identity, task::Task};
 use uuid::Uuid;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord},
     },
+    worker::TASK_TYPENAME,
 };
 
 /// Loads meetings: from the cache with one command, the missing ones with one query.
@@ -58,11 +60,26 @@ impl Loader<Uuid> for RecordingLoader {
     }
 }
 
+/// Loads tasks, likewise.
+pub struct TaskLoader(Meetings);
+
+impl Loader<Uuid> for TaskLoader {
+    type Value = Task;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
+        let mut found = self.0.tasks.get(ids).await.map_err(internal)?;
+        found.retain(|_, task| task.typename == TASK_TYPENAME);
+        Ok(found)
+    }
+}
+
 /// The loaders of one request.
 pub struct Loaders {
     meetings: DataLoader<MeetingLoader>,
     participants: DataLoader<ParticipantLoader>,
     recordings: DataLoader<RecordingLoader>,
+    tasks: DataLoader<TaskLoader>,
 }
 
 impl Loaders {
@@ -73,6 +90,7 @@ impl Loaders {
             meetings: DataLoader::new(MeetingLoader(meetings.clone()), tokio::spawn),
             participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
             recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
+            tasks: DataLoader::new(TaskLoader(meetings.clone()), tokio::spawn),
         })
     }
 
@@ -83,16 +101,40 @@ impl Loaders {
     pub(super) async fn readable(ctx: &Context<'_>, id: &str) -> Result<Option<MeetingRecord>> {
         access::known(ctx)?;
         let Ok(id) = Uuid::parse_str(id) else { return Ok(None) };
-        let may = match Identity::from_ctx(ctx) {
+        if !Self::may_read(ctx, id).await? {
+            return Ok(None);
+        }
+        ctx.data::<Self>()?.meetings.load_one(id).await
+    }
+
+    /// Meetings by id, in the order asked for; those that the asker may not read are left out.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a log-in.
+    pub(super) async fn readable_ones(
+        ctx: &Context<'_>,
+        ids: &[Uuid],
+    ) -> Result<Vec<MeetingRecord>> {
+        access::known(ctx)?;
+        let may = ids.iter().map(|id| Self::may_read(ctx, *id));
+        let may = try_join_all(may).await?;
+        let ids: Vec<Uuid> =
+            ids.iter().zip(may).filter(|(_, may)| *may).map(|(id, _)| *id).collect();
+        Self::meetings(ctx, &ids).await
+    }
+
+    async fn may_read(ctx: &Context<'_>, id: Uuid) -> Result<bool> {
+        Ok(match Identity::from_ctx(ctx) {
             Identity::Anonymous => false,
             Identity::Viewer(viewer) => Self::participates(ctx, id, viewer.id).await?,
             Identity::Group { id: group } => *group == id,
             Identity::Service { .. } => true,
-        };
-        if !may {
-            return Ok(None);
-        }
-        ctx.data::<Self>()?.meetings.load_one(id).await
+        })
+    }
+
+    /// A task by its id.
+    pub(super) async fn task(ctx: &Context<'_>, id: Uuid) -> Result<Option<Task>> {
+        ctx.data::<Self>()?.tasks.load_one(id).await
     }
 
     /// Meetings by id, in the order asked for; unknown ones are left out.

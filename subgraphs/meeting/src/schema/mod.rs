@@ -6,20 +6,28 @@ mod mutation;
 mod object;
 mod payload;
 mod query;
+mod task;
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+use platform::task::{Requests, TaskInterface};
 
 pub use input::{
-    AddParticipantsInput, CancelMeetingInput, CreateMeetingInput, EndMeetingInput,
-    RemoveParticipantInput, RequestRecordingUploadInput, StartMeetingInput, UpdateMeetingInput,
+    AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
+    CreateMeetingsInput, EndMeetingInput, MeetingPlanInput, MeetingTaskFilter,
+    RemoveParticipantInput, RequestRecordingUploadInput, RetryMeetingTaskInput, StartMeetingInput,
+    UpdateMeetingInput,
 };
-pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader};
+pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader, TaskLoader};
 pub use mutation::Mutation;
 pub use object::{
     Meeting, MeetingTemplate, Participant, Recording, TemplateSection, TodoProgress, User,
 };
-pub use payload::{MeetingPayload, RecordingUpload, RequestRecordingUploadPayload, UploadHeader};
+pub use payload::{
+    MeetingPayload, MeetingTaskPayload, RecordingUpload, RequestRecordingUploadPayload,
+    UploadHeader,
+};
 pub use query::Query;
+pub use task::{MeetingTask, MeetingsCreated, TaskKind};
 
 use crate::meeting::Meetings;
 
@@ -29,14 +37,20 @@ pub type MeetingSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema over these meetings.
 #[must_use]
 pub fn build(meetings: Meetings) -> MeetingSchema {
-    Schema::build(Query, Mutation, EmptySubscription).enable_federation().data(meetings).finish()
+    builder().data(Requests::new(meetings.tasks.clone())).data(meetings).finish()
 }
 
 /// The schema's SDL for composition.
 #[must_use]
 pub fn sdl() -> String {
+    builder().finish().sdl_with_options(SDLExportOptions::new().federation().compose_directive())
+}
+
+/// The schema without the meetings.
+#[must_use]
+pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
         .enable_federation()
-        .finish()
-        .sdl_with_options(SDLExportOptions::new().federation().compose_directive())
+        // No field gives the interface here; the event plane does.
+        .register_output_type::<TaskInterface<MeetingTask, TaskKind>>()
 }

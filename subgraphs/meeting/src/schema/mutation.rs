@@ -1,15 +1,17 @@
 //! Planning, holding and recording meetings.
 
-use async_graphql::{Context, Object, Result};
-use platform::identity::Identity;
+use async_graphql::{Context, ID, Object, Result};
+use platform::{identity::Identity, task::Requests};
 use uuid::Uuid;
 
 use super::{
     input::{
-        AddParticipantsInput, CancelMeetingInput, CreateMeetingInput, EndMeetingInput,
-        RemoveParticipantInput, RequestRecordingUploadInput, StartMeetingInput, UpdateMeetingInput,
+        AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
+        CreateMeetingsInput, EndMeetingInput, MeetingPlanInput, RemoveParticipantInput,
+        RequestRecordingUploadInput, RetryMeetingTaskInput, StartMeetingInput, UpdateMeetingInput,
     },
-    payload::{MeetingPayload, RequestRecordingUploadPayload},
+    payload::{MeetingPayload, MeetingTaskPayload, RequestRecordingUploadPayload},
+    task,
 };
 use crate::{
     meeting::{Change, Meetings, Plan},
@@ -34,18 +36,56 @@ impl Mutation {
             title: input.title,
             agenda: input.agenda,
             scheduled_at: input.scheduled_at,
-            participant_ids: input
-                .participant_ids
-                .unwrap_or_default()
-                .into_iter()
-                .map(String::from)
-                .collect(),
+            participant_ids: texts(input.participant_ids),
             template_id: input.template_id.map(String::from),
             language: input.language,
             idempotency_key: input.idempotency_key,
         };
         let (meetings, viewer) = desk(ctx)?;
         MeetingPayload::tell(meetings.create(viewer, plan).await)
+    }
+
+    /// Plans many meetings, 1 to 100; the one who asks is their host. All of them are accepted or none,
+    /// and created by a task, which answers at once: follow it with `taskUpdated`.
+    /// User errors: those of `createMeeting`, in fields like `meetings.3.title`, and
+    /// WRONG_NUMBER_OF_MEETINGS. While too much work waits: QUEUE_FULL with `retryAfter` in seconds.
+    async fn create_meetings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The plans.")] input: CreateMeetingsInput,
+    ) -> Result<MeetingTaskPayload> {
+        let plans: Vec<Plan> = input.meetings.into_iter().map(plan).collect();
+        let (meetings, viewer) = desk(ctx)?;
+        let key = input.idempotency_key.as_deref();
+        Ok(MeetingTaskPayload::tell(meetings.create_many(viewer, &plans, key).await?))
+    }
+
+    /// Puts a failed task back into the queue: it goes on where it stopped; for who asked for it.
+    /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE.
+    async fn retry_meeting_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: RetryMeetingTaskInput,
+    ) -> Result<MeetingTaskPayload> {
+        let outcome = match known(ctx, &input.task_id).await? {
+            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
+            None => Err(Requests::not_found()),
+        };
+        Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
+    }
+
+    /// Calls a task off that isn't finished; for who asked for it. The meetings that it has created
+    /// until then stay. User errors: TASK_NOT_FOUND, ILLEGAL_STATUS.
+    async fn cancel_meeting_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: CancelMeetingTaskInput,
+    ) -> Result<MeetingTaskPayload> {
+        let outcome = match known(ctx, &input.task_id).await? {
+            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
+            None => Err(Requests::not_found()),
+        };
+        Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
     }
 
     /// Changes the plan of a meeting that hasn't ended; for its host.
@@ -150,4 +190,26 @@ impl Mutation {
 /// The meetings, and who wants something of them.
 fn desk<'a>(ctx: &Context<'a>) -> Result<(&'a Meetings, Uuid)> {
     Ok((ctx.data::<Meetings>()?, Identity::from_ctx(ctx).viewer()?.id))
+}
+
+/// A task that the viewer asked for.
+async fn known(ctx: &Context<'_>, task: &ID) -> Result<Option<Uuid>> {
+    Identity::from_ctx(ctx).viewer()?;
+    Ok(task::visible(ctx, task).await?.map(|task| task.0.id))
+}
+
+fn plan(input: MeetingPlanInput) -> Plan {
+    Plan {
+        title: input.title,
+        agenda: input.agenda,
+        scheduled_at: input.scheduled_at,
+        participant_ids: texts(input.participant_ids),
+        template_id: input.template_id.map(String::from),
+        language: input.language,
+        idempotency_key: None,
+    }
+}
+
+fn texts(ids: Option<Vec<ID>>) -> Vec<String> {
+    ids.unwrap_or_default().into_iter().map(String::from).collect()
 }

@@ -2,9 +2,12 @@
 
 use async_graphql::{Result, SimpleObject};
 use chrono::{DateTime, Utc};
-use platform::error::UserError;
+use platform::{error::UserError, task::Task};
 
-use super::object::{Meeting, Recording};
+use super::{
+    object::{Meeting, Recording},
+    task::MeetingTask,
+};
 use crate::{
     error::MeetingError,
     recording::Ticket,
@@ -30,6 +33,25 @@ impl MeetingPayload {
             Ok(meeting) => Self { meeting: Some(Meeting(meeting)), user_errors: Vec::new() },
             Err(error) => Self { meeting: None, user_errors: vec![error.told()?] },
         })
+    }
+}
+
+/// A task as it stands after a mutation, or why nothing changed.
+#[derive(SimpleObject)]
+pub struct MeetingTaskPayload {
+    /// The task; null when refused.
+    pub task: Option<MeetingTask>,
+    /// What to mend; empty when it worked.
+    pub user_errors: Vec<UserError>,
+}
+
+impl MeetingTaskPayload {
+    /// Tells the outcome of a mutation.
+    pub(super) fn tell(outcome: std::result::Result<Task, Vec<UserError>>) -> Self {
+        match outcome {
+            Ok(task) => Self { task: Some(MeetingTask(task)), user_errors: Vec::new() },
+            Err(user_errors) => Self { task: None, user_errors },
+        }
     }
 }
 

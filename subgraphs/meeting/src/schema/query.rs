@@ -5,17 +5,21 @@ use platform::{
     error::Internal as _,
     identity::Identity,
     page::{Connection, Page},
+    task::List,
 };
 use uuid::Uuid;
 
 use super::{
+    input::MeetingTaskFilter,
     loader::Loaders,
     object::{Meeting, MeetingTemplate},
+    task::{self, MeetingTask},
 };
 use crate::{
     domain::{plan::DEFAULT_LANGUAGE, template},
     meeting::Meetings,
     store::participant,
+    worker::TASK_TYPENAME,
 };
 
 /// Queries of the meeting subgraph.
@@ -51,6 +55,35 @@ impl Query {
         Ok(Connection::new(page, meetings, |meeting: &Meeting| meeting.0.id))
     }
 
+    /// A task by its id; null when there is none, or somebody else asked for it.
+    async fn meeting_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the task.")] id: ID,
+    ) -> Result<Option<MeetingTask>> {
+        task::visible(ctx, &id).await
+    }
+
+    /// The tasks that the viewer asked for, the newest first.
+    async fn meeting_tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most tasks on the page: 20 unless given, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when left out.")] filter: Option<MeetingTaskFilter>,
+    ) -> Result<Connection<MeetingTask>> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let page = Page::new(first, after.as_deref())?;
+        let statuses = filter.unwrap_or_default().status;
+        let list =
+            List { typename: TASK_TYPENAME, viewer: Some(viewer), statuses, ..List::default() };
+        let tasks = ctx.data::<Meetings>()?.tasks.list(page, &list).await.internal()?;
+        let tasks = tasks.into_iter().map(MeetingTask).collect();
+        Ok(Connection::new(page, tasks, |task: &MeetingTask| task.0.id))
+    }
+
     /// The templates that a meeting can follow.
     async fn meeting_templates(
         &self,
@@ -74,6 +107,15 @@ impl Query {
             (Ok(meeting_id), Ok(user_id)) => Loaders::participates(ctx, meeting_id, user_id).await,
             _ => Ok(false),
         }
+    }
+
+    #[graphql(entity)]
+    async fn find_meeting_task_by_id(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(key)] id: ID,
+    ) -> Result<Option<MeetingTask>> {
+        task::visible(ctx, &id).await
     }
 
     #[graphql(entity)]
