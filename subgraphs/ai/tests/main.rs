@@ -2,6 +2,7 @@
 
 mod access;
 mod asking;
+mod health;
 mod listening;
 mod sdl;
 mod stage;

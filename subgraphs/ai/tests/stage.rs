@@ -1,5 +1,6 @@
 //! An ai service of its own for each test, on the real servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ai::{Config, NAME, Service, migrator};
@@ -11,6 +12,7 @@ use platform::task::{Task, TaskStatus, Tasks};
 pub(crate) use platform::testing::viewer;
 use platform::testing::{Caller, DEADLINE_MS, Scope, belongs, eventually};
 use serde_json::{Value, json};
+use text::Engine;
 use uuid::Uuid;
 
 pub(crate) const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS);
@@ -35,12 +37,23 @@ impl Stage {
         stage
     }
 
+    /// A service that works with this engine.
+    pub(crate) async fn with(engine: Arc<dyn Engine>) -> Self {
+        let stage = Self::configured(Scope::new().await, Config { engine }).await;
+        stage.service.work(&stage.shutdown);
+        stage
+    }
+
     /// A service that answers, but whose relay, consumer and worker don't run.
     pub(crate) async fn idle() -> Self {
         let scope = Scope::new().await;
+        let config = Config::from(&scope.source()).unwrap();
+        Self::configured(scope, config).await
+    }
+
+    async fn configured(scope: Scope, config: Config) -> Self {
         let kernel = scope.kernel(NAME, migrator()).await;
         let meetings = Meetings::of(&kernel);
-        let config = Config::from(&scope.source()).unwrap();
         let service = Service::new(kernel.clone(), config).await.unwrap();
         let caller = Caller::new(service.endpoint(), &kernel.keys);
         let tasks = Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), NAME);

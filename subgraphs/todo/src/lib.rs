@@ -23,6 +23,7 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
+use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::queue::run_worker;
 use platform::relay::Relay;
@@ -95,6 +96,12 @@ impl Service {
 
     /// Starts the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
+        let engine = Arc::clone(&self.config.engine);
+        // While it is away, the built-in engine stands in: degraded, not down.
+        self.kernel.health.add(format!("{NAME}.engine"), Need::Degraded, move || {
+            let found = engine.check();
+            async move { Ok(found.await?) }
+        });
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox.clone());
         shutdown.spawn(relay.run(shutdown.clone()));
