@@ -5,7 +5,7 @@ use axum::{Router, middleware::from_fn};
 use platform::{
     bus::Bus,
     cache::Cache,
-    config::{self, Source},
+    config::{self, ConfigError, Source},
     database, health,
     kernel::Kernel,
     object::Objects,
@@ -45,8 +45,17 @@ macro_rules! services {
                 match self { $(Self::$name => $domain::sdl()),+ }
             }
 
-            fn migrator(self) -> &'static Migrator {
+            /// The migrations of its own tables.
+            pub(crate) fn migrator(self) -> &'static Migrator {
                 match self { $(Self::$name => $domain::migrator()),+ }
+            }
+
+            /// Reads its settings, and does nothing with them.
+            ///
+            /// # Errors
+            /// When one of them can't be used.
+            pub(crate) fn configure(self, source: &dyn Source) -> Result<(), ConfigError> {
+                match self { $(Self::$name => $domain::Config::from(source).map(drop)),+ }
             }
 
             async fn assemble(self, kernel: Kernel, source: &dyn Source) -> Result<Service> {
@@ -148,9 +157,10 @@ impl Shared {
 /// # Errors
 /// When Postgres can't be reached or a migration fails.
 pub(crate) async fn migrate(postgres: &config::Postgres, name: Name) -> Result<()> {
-    let pool = database::connect(postgres, name.as_str())
+    database::create(postgres, name.as_str())
         .await
         .context("Postgres can't be reached (MOIM_POSTGRES_URL)")?;
+    let pool = database::connect(postgres, name.as_str()).await?;
     database::migrate(&pool, name.migrator())
         .await
         .with_context(|| format!("the database of {} can't be migrated", name.as_str()))?;

@@ -9,6 +9,7 @@ mod access;
 mod api;
 mod bad_input;
 mod bulk;
+mod check;
 mod crash;
 mod fault;
 mod live;

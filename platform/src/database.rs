@@ -1,5 +1,6 @@
-//! The service's own database: connected, created when it is missing, migrated.
+//! The service's own database: connected, created, migrated; or only looked at.
 
+use std::collections::HashMap;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ pub enum DatabaseError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database isn't there.
+    #[error("database {0} doesn't exist (has it been migrated?)")]
+    Missing(String),
     /// The database is missing and can't be created.
     #[error("database {database} doesn't exist and can't be created")]
     Create {
@@ -57,29 +61,66 @@ pub fn name(config: &config::Postgres, service: &str) -> String {
     format!("{}{service}", config.database_prefix)
 }
 
-/// Connects to a service's database and creates it when it is missing.
+/// Connects to a service's database, which must be there: nothing is created.
 ///
 /// # Errors
-/// When the server gives no answer or refuses.
+/// [`DatabaseError::Missing`]; when the server gives no answer or refuses.
 pub async fn connect(config: &config::Postgres, service: &str) -> Result<PgPool, DatabaseError> {
     let database = name(config, service);
-    let server = server(config)?;
-    let options = server.clone().database(&database).options([
+    let options = server(config)?.database(&database).options([
         ("statement_timeout", STATEMENT_TIMEOUT_MS.to_string()),
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS.to_string()),
     ]);
-    if let Err(error) = reach(&options).await {
-        if code(&error).as_deref() != Some(INVALID_CATALOG_NAME) {
-            return Err(DatabaseError::Connect { database, source: error });
-        }
-        create(&server, &database).await?;
-    }
+    reach(&options).await.map_err(|source| unreached(&database, source))?;
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_millis(ACQUIRE_TIMEOUT_MS))
         .connect_with(options)
         .await
         .map_err(|source| DatabaseError::Connect { database, source })
+}
+
+/// Creates a service's database when it is missing.
+///
+/// # Errors
+/// When the server gives no answer or refuses.
+pub async fn create(config: &config::Postgres, service: &str) -> Result<(), DatabaseError> {
+    let database = name(config, service);
+    let server = server(config)?;
+    match reach(&server.clone().database(&database)).await {
+        Ok(()) => Ok(()),
+        Err(error) => match unreached(&database, error) {
+            DatabaseError::Missing(_) => create_on(&server, &database).await,
+            error => Err(error),
+        },
+    }
+}
+
+/// The migrations that [`migrate`] would apply, in their order; nothing is changed.
+///
+/// # Errors
+/// When the database gives no answer, or a migration that was applied differs from the program's.
+pub async fn due(pool: &PgPool, service: &Migrator) -> Result<Vec<String>, DatabaseError> {
+    let noted: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(pool)
+        .await
+        .map_err(MigrateError::from)?;
+    let mut applied: HashMap<i64, Vec<u8>> = HashMap::new();
+    if noted {
+        let rows = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success");
+        applied = rows.fetch_all(pool).await.map_err(MigrateError::from)?.into_iter().collect();
+    }
+    let mut due = Vec::new();
+    for one in kernel().iter().chain(service.iter()) {
+        match applied.get(&one.version) {
+            None => due.push(format!("{:04} {}", one.version, one.description)),
+            Some(checksum) if **checksum != *one.checksum => {
+                return Err(MigrateError::VersionMismatch(one.version).into());
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(due)
 }
 
 /// Brings a database to the state that the program needs: the kernel's tables, then the service's.
@@ -89,11 +130,24 @@ pub async fn connect(config: &config::Postgres, service: &str) -> Result<PgPool,
 /// When a migration fails, or one that was applied differs from the program's.
 pub async fn migrate(pool: &PgPool, service: &Migrator) -> Result<(), DatabaseError> {
     // Both note in the same table what they applied, so that each misses the other's.
-    for one in [&sqlx::migrate!("../migrations/platform"), service] {
+    for one in [kernel(), service] {
         let migrations = one.migrations.clone();
         Migrator { migrations, ignore_missing: true, ..Migrator::DEFAULT }.run(pool).await?;
     }
     Ok(())
+}
+
+/// The migrations of the kernel's tables, which every service's database has.
+fn kernel() -> &'static Migrator {
+    static KERNEL: Migrator = sqlx::migrate!("../migrations/platform");
+    &KERNEL
+}
+
+fn unreached(database: &str, source: sqlx::Error) -> DatabaseError {
+    match code(&source).as_deref() {
+        Some(INVALID_CATALOG_NAME) => DatabaseError::Missing(database.to_owned()),
+        _ => DatabaseError::Connect { database: database.to_owned(), source },
+    }
 }
 
 fn server(config: &config::Postgres) -> Result<PgConnectOptions, DatabaseError> {
@@ -109,7 +163,7 @@ async fn reach(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-async fn create(server: &PgConnectOptions, database: &str) -> Result<(), DatabaseError> {
+async fn create_on(server: &PgConnectOptions, database: &str) -> Result<(), DatabaseError> {
     let failed = |source| DatabaseError::Create { database: database.to_owned(), source };
     let mut connection: PgConnection = server.connect().await.map_err(failed)?;
     // The name is of our own making (prefix checked, service a constant), and quoted besides.

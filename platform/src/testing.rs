@@ -92,6 +92,7 @@ impl Scope {
         let config = config::Postgres::from(&self.source()).expect("configuration");
         let name = database::name(&config, service);
         self.databases.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+        database::create(&config, service).await.expect("a database");
         let pool = database::connect(&config, service).await.expect("database");
         database::migrate(&pool, migrator).await.expect("migrations");
         pool

@@ -21,7 +21,7 @@ use crate::bus::{Bus, REPLAY_ROOT};
 pub use apply::apply;
 pub use queue::{Backoff, JobSpec, QueueSpec, Workers, queue, queues};
 pub(crate) use status::status_of;
-pub use status::{ConsumerStatus, StreamStatus, status};
+pub use status::{ConsumerStatus, StreamStatus, missing, status};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../nats");
 

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Output, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -79,6 +79,17 @@ impl Place {
 
     /// Runs a command to its end; what it wrote to standard output, or to standard error if it failed.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.output(arguments).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Runs a command to its end; what it wrote to standard output, whether it failed or not.
+    pub(crate) async fn run_through(&self, arguments: &[&str]) -> String {
+        String::from_utf8(self.output(arguments).await.stdout).expect("UTF-8")
+    }
+
+    async fn output(&self, arguments: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_moim"))
             .args(arguments)
             .envs(&self.environment)
@@ -86,10 +97,7 @@ impl Place {
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(START, output).await;
-        let output =
-            output.unwrap_or_else(|_| panic!("moim {arguments:?} doesn't end")).expect("it starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        output.unwrap_or_else(|_| panic!("moim {arguments:?} doesn't end")).expect("it starts")
     }
 
     /// Starts `moim up`.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer;
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::{ErrorCode, consumer};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{TopologyError, declared};
+use super::{Declared, TopologyError, declared};
 use crate::bus::Bus;
 
 /// How a stream is at the moment.
@@ -97,6 +98,47 @@ pub(crate) async fn status_of(
         });
     }
     Ok(all)
+}
+
+/// What of nats/ isn't there, like `stream EVENTS`; nothing is changed.
+///
+/// # Errors
+/// When the server gives no answer.
+pub async fn missing(bus: &Bus) -> Result<Vec<String>, TopologyError> {
+    let mut missing = Vec::new();
+    for declared in declared()? {
+        let Declared { stream, consumers, .. } = declared.prefixed(bus);
+        let name = stream.name;
+        let stream = match bus.jetstream().get_stream(&name).await {
+            Ok(stream) => stream,
+            Err(source) => match source.kind() {
+                GetStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    missing.push(format!("stream {name}"));
+                    continue;
+                }
+                _ => {
+                    let source = Box::new(source);
+                    return Err(TopologyError::NotThere { stream: name, source });
+                }
+            },
+        };
+        for config in consumers {
+            let consumer = config.durable_name.unwrap_or_default();
+            match stream.consumer_info(&consumer).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {
+                    missing.push(format!("consumer {consumer}"));
+                }
+                Err(error) => {
+                    let source = error.into();
+                    return Err(TopologyError::ConsumerNotThere { consumer, source });
+                }
+            }
+        }
+    }
+    Ok(missing)
 }
 
 impl ConsumerStatus {
