@@ -4,11 +4,12 @@ use crate::kit::{
     SOON,
     collector::{Collector, Span},
     eventually,
-    instance::Place,
+    instance::{Instance, Place},
     sse::Stream,
     story::{self, MEETING_UPDATED},
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// What the client says of the step above its request.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -79,4 +80,104 @@ async fn one_trace_from_the_request_to_the_push() {
     says("fetch meeting", "moim.subgraph");
     says("send moim.meeting.ended.v1", "messaging.destination.name");
     says("push", "messaging.message.id");
+}
+
+/// The processes of an installation whose roles run apart, as far as a story needs them.
+struct Apart {
+    router: Instance,
+    _others: Vec<Instance>,
+}
+
+impl Apart {
+    /// A router over these services, each with a subgraph and a worker, which know each other's addresses.
+    async fn start(place: &mut Place, services: &[&str]) -> Self {
+        place.set("MOIM_SIGNATURE_KEY", "0123456789abcdef0123456789abcdef");
+        let signing_key = place.data().join("user-signing.pem").display().to_string();
+        place.set("MOIM_USER_SIGNING_KEY_FILE", &signing_key);
+        place.run(&["migrate"]).await.expect("migrated");
+        place.run(&["nats", "apply"]).await.expect("applied");
+        let (mut others, mut subgraphs) = (Vec::new(), String::new());
+        for service in services {
+            let subgraph = place.start(&["subgraph", service]).await;
+            let url = format!("{}/graphql", subgraph.base);
+            if *service == "user" {
+                let jwks = format!("{}/.well-known/jwks.json", subgraph.base);
+                subgraphs.insert_str(
+                    0,
+                    &format!(
+                        "authentication: {{ issuers: [{{ issuer: moim, audience: moim, trust: own, \
+                     jwks: {{ url: \"{jwks}\" }} }}] }}\nsubgraphs:\n"
+                    ),
+                );
+            }
+            subgraphs.push_str(&format!("  {service}: {{ url: \"{url}\" }}\n"));
+            place.set(&format!("MOIM_{}_URL", service.to_uppercase()), &url);
+            others.push(subgraph);
+        }
+        for service in services {
+            others.push(place.start(&["worker", service]).await);
+        }
+        let config = place.data().join("router.yaml");
+        std::fs::write(&config, subgraphs).expect("the configuration is written");
+        let config = config.display().to_string();
+        let supergraph = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/supergraph.graphql");
+        let arguments = ["router", "--supergraph", supergraph, "--config", &config];
+        let router = place.start(&arguments).await;
+        Self { router, _others: others }
+    }
+}
+
+/// Given roles that run as processes of their own, and a guest who follows the inbox, when a client asks for meetings
+/// with the guest, then one trace goes through all of them: the router, the subgraph, its worker, the job, the other
+/// service's consumer, and back to the router that pushes.
+#[tokio::test]
+async fn one_trace_through_processes_of_their_own() {
+    let collector = Collector::start().await;
+    let mut place = Place::new();
+    place.set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    place.set("OTEL_BSP_SCHEDULE_DELAY", "100");
+    let moim = Apart::start(&mut place, &["user", "meeting", "notification"]).await;
+    let host = story::register(&moim.router.client(), "host").await;
+    let guest = story::register(&moim.router.client(), "guest").await;
+    let inbox = "subscription { notificationReceived { type notification { kind } } }";
+    let mut stream = Stream::open(&guest.client, inbox, json!({}), None).await;
+    stream.next_data(SOON).await;
+
+    let traced = host.client.traced(&format!("00-{TRACE}-{CLIENT}-01"));
+    let create = "mutation ($input: CreateMeetingsInput!) { createMeetings(input: $input) {
+        task { id } userErrors { code field message } } }";
+    let plan = json!({ "title": "Plans", "participantIds": [guest.id] });
+    traced.send(create, json!({ "input": { "meetings": [plan] } })).await.ok();
+    let invited = |event: &serde_json::Value| {
+        event["data"]["notificationReceived"]["notification"]["kind"] == "MEETING_INVITATION"
+    };
+    while !invited(&stream.next_data(SOON).await.1) {}
+
+    let way = [
+        ("push", "moim-router"),
+        ("send moim.notification.created.v1", "moim-notification-worker"),
+        ("process moim.meeting.created.v1", "moim-notification-worker"),
+        ("send moim.meeting.created.v1", "moim-meeting-worker"),
+        ("process job meeting", "moim-meeting-worker"),
+        ("send meeting", "moim-meeting-worker"),
+        ("graphql meeting", "moim-meeting-subgraph"),
+        ("fetch meeting", "moim-router"),
+        ("mutation", "moim-router"),
+        ("POST /graphql", "moim-router"),
+    ];
+    let names: Vec<&str> = way.iter().map(|(name, _)| *name).collect();
+    let spans = eventually("the trace is whole", SOON, || async {
+        let spans = collector.trace(TRACE);
+        let whole = spans.iter().any(|span| way_up(&spans, span).is_some_and(|way| way == names));
+        whole.then_some(spans)
+    })
+    .await;
+    // Each step is told by the process that took it.
+    for (name, process) in way {
+        let told =
+            |span: &&Span| span.name == name && span.service.contains(&format!("\"{process}\""));
+        assert!(spans.iter().any(|span| told(&span)), "{name} of {process} in {spans:#?}");
+    }
+    let processes: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
+    assert!(processes.len() >= 4, "{processes:?}");
 }
