@@ -179,6 +179,8 @@ pub struct Told<'a> {
     pub actor_id: Option<Uuid>,
     /// How many of the meeting's todos are done, of how many; none without a meeting.
     pub progress: Option<(i64, i64)>,
+    /// Keys of what the cache holds of those whose own it is or was.
+    pub invalidates: &'a [String],
 }
 
 impl Told<'_> {
@@ -245,7 +247,7 @@ impl Told<'_> {
             class: Class::Event,
             data: self.data(),
             changed: self.changed(),
-            invalidates: Vec::new(),
+            invalidates: self.invalidates.to_vec(),
         }
     }
 

@@ -74,7 +74,7 @@ impl Service {
         let tasks = kernel.tasks();
         let membership = contract::takes_part::view(&kernel);
         let todos = Todos::new(&kernel, membership.clone());
-        let reader = Reader::new(kernel.pool.clone(), tasks.clone());
+        let reader = Reader::new(todos.clone(), tasks.clone());
         let schema =
             schema::builder().data(todos.clone()).data(Requests::new(tasks.clone())).finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {

@@ -2,6 +2,7 @@
 
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
+use platform::cache::{Cache, Kind};
 use platform::idempotency::{self, Claim};
 use platform::kernel::Kernel;
 use platform::membership::Membership;
@@ -15,7 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::status::Status;
 use crate::error::TodoError;
 use crate::events::{self, Happening, Told};
-use crate::store::todo::{self, TodoRow};
+use crate::store::todo::{self, Statistics, TodoRow};
 
 /// What somebody who makes a todo gives.
 #[derive(Debug, Default)]
@@ -57,19 +58,55 @@ pub struct Todos {
     pool: PgPool,
     outbox: Outbox,
     membership: Membership,
+    cache: Cache,
+    newest: Kind<Vec<TodoRow>>,
+    statistics: Kind<Statistics>,
 }
 
 impl Todos {
     /// The todos in the kernel's database.
     #[must_use]
     pub fn new(kernel: &Kernel, membership: Membership) -> Self {
-        Self { pool: kernel.pool.clone(), outbox: kernel.outbox.clone(), membership }
+        Self {
+            pool: kernel.pool.clone(),
+            outbox: kernel.outbox.clone(),
+            membership,
+            cache: kernel.cache.clone(),
+            newest: kernel.cache.kind("todo.of_user"),
+            statistics: kernel.cache.kind("todo.statistics"),
+        }
     }
 
     /// The database.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// The cached newest todos of each person: the longest page, and one more.
+    #[must_use]
+    pub fn cached_newest(&self) -> &Kind<Vec<TodoRow>> {
+        &self.newest
+    }
+
+    /// The cached statistics of each person.
+    #[must_use]
+    pub fn cached_statistics(&self) -> &Kind<Statistics> {
+        &self.statistics
+    }
+
+    /// Drops what the cache holds of these people, after a commit that changed it. The relay drops it
+    /// too, before it publishes: this is for who asks right away.
+    pub async fn drop_cached(&self, owners: impl Iterator<Item = Uuid>) {
+        let owners: Vec<Uuid> = owners.collect();
+        if !owners.is_empty() {
+            self.cache.invalidate(&self.cache_keys(&owners)).await;
+        }
+    }
+
+    fn cache_keys(&self, owners: &[Uuid]) -> Vec<String> {
+        let keys = |owner: &Uuid| [self.newest.key(owner), self.statistics.key(owner)];
+        owners.iter().flat_map(keys).collect()
     }
 
     /// Makes a todo.
@@ -116,7 +153,7 @@ impl Todos {
         }
         let row = todo::insert(&mut tx, &new).await?;
         self.tell(&mut tx, &row, Happening::Created, Some(viewer), None).await?;
-        self.commit(tx).await?;
+        self.commit(tx, &row, None).await?;
         Ok(row)
     }
 
@@ -159,7 +196,7 @@ impl Todos {
         let row = todo::update(&mut tx, &row).await?;
         let happening = Happening::Updated { assignee_changed: row.assignee_id != before };
         self.tell(&mut tx, &row, happening, Some(viewer), before).await?;
-        self.commit(tx).await?;
+        self.commit(tx, &row, before).await?;
         Ok(row)
     }
 
@@ -186,12 +223,12 @@ impl Todos {
         if to == Status::Done {
             self.tell(&mut tx, &row, Happening::Completed, Some(viewer), None).await?;
         }
-        self.commit(tx).await?;
+        self.commit(tx, &row, None).await?;
         Ok(row)
     }
 
     /// Writes todos that were found in a text, and tells of them. The caller's transaction holds the
-    /// meeting's ordering key.
+    /// meeting's ordering key; after its commit comes [`Todos::drop_cached`].
     ///
     /// # Errors
     /// When the database fails.
@@ -221,12 +258,13 @@ impl Todos {
             Some(meeting) => Some(todo::progress(tx, meeting).await?),
             None => None,
         };
-        let told = Told { row, happening, actor_id, progress };
-        self.outbox.append(tx, told.event()).await?;
         let mut owners: Vec<Uuid> = row.assignee_id.into_iter().chain(assignee_before).collect();
         // Always after the meeting's key, and in their order: nobody waits in a circle.
         owners.sort_unstable();
         owners.dedup();
+        let invalidates = self.cache_keys(&owners);
+        let told = Told { row, happening, actor_id, progress, invalidates: &invalidates };
+        self.outbox.append(tx, told.event()).await?;
         for owner in owners {
             self.outbox.append(tx, told.live(owner)).await?;
         }
@@ -281,8 +319,14 @@ impl Todos {
         if possible { Ok(id) } else { Err(Refusal::InvalidAssignee.into()) }
     }
 
-    async fn commit(&self, tx: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+    async fn commit(
+        &self,
+        tx: Transaction<'_, Postgres>,
+        row: &TodoRow,
+        assignee_before: Option<Uuid>,
+    ) -> Result<(), sqlx::Error> {
         tx.commit().await?;
+        self.drop_cached(row.assignee_id.into_iter().chain(assignee_before)).await;
         self.outbox.wake();
         Ok(())
     }

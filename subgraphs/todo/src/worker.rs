@@ -90,6 +90,7 @@ impl Extractor {
         extraction::insert(&mut tx, claim.task.id, by.engine, by.instead_of).await?;
         self.todos.propose(&mut tx, &found).await?;
         tx.commit().await?;
+        self.todos.drop_cached(found.iter().filter_map(|row| row.assignee_id)).await;
         Ok(())
     }
 }

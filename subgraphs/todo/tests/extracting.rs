@@ -9,7 +9,11 @@ use uuid::Uuid;
 use crate::stage::{Stage, viewer};
 
 /// A transcript object with these sentences; gives its key and the segments' ids.
-async fn spoken(stage: &Stage, meeting: Uuid, sentences: &[&str]) -> (String, Vec<Uuid>) {
+pub(crate) async fn spoken(
+    stage: &Stage,
+    meeting: Uuid,
+    sentences: &[&str],
+) -> (String, Vec<Uuid>) {
     let ids: Vec<Uuid> = sentences.iter().map(|_| Uuid::now_v7()).collect();
     let segments: Vec<Value> = (0..)
         .zip(sentences.iter().zip(&ids))

@@ -1,6 +1,7 @@
 //! Tests of the todo service, on real servers.
 
 mod access;
+mod caching;
 mod changing;
 mod extracting;
 mod listening;

@@ -1,9 +1,12 @@
 //! How pressing a todo is.
 
 use async_graphql::Enum;
+use serde::{Deserialize, Serialize};
 
 /// How pressing a todo is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize,
+)]
 #[graphql(name = "TodoPriority")]
 pub enum Priority {
     /// When there is time.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use async_graphql::Enum;
+use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
 
 /// Where a todo stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[graphql(name = "TodoStatus")]
 pub enum Status {
     /// Found in a meeting's text; people still have to say that they want it.

@@ -4,13 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use platform::page::FIRST_MAX;
 use platform::task::{Task, Tasks};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::store::extraction::{self, ExtractionRow};
-use crate::store::todo::{self, TodoRow};
+use crate::store::todo::{self, Statistics, TodoRow};
+use crate::todo::Todos;
 use crate::worker::TASK_TYPENAME;
+
+/// How many of somebody's newest todos are read together: the longest page, and one more that says
+/// whether there is another.
+const NEWEST: i64 = FIRST_MAX as i64 + 1;
 
 /// A todo by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +36,12 @@ pub struct TodosOfMeeting {
     /// Most todos.
     pub limit: i64,
 }
+/// The newest todos that somebody is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NewestOf(pub Uuid);
+/// How many todos somebody has, by where they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatisticsOf(pub Uuid);
 /// A task by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskById(pub Uuid);
@@ -41,7 +52,7 @@ pub struct TasksOfMeeting(pub Uuid);
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    pool: PgPool,
+    todos: Todos,
     tasks: Tasks,
 }
 
@@ -51,10 +62,10 @@ pub type Reads = DataLoader<Reader, HashMapCache>;
 type Failure = Arc<sqlx::Error>;
 
 impl Reader {
-    /// A reader over the service's own database.
+    /// A reader over the service's own database and cache.
     #[must_use]
-    pub fn new(pool: PgPool, tasks: Tasks) -> Self {
-        Self { pool, tasks }
+    pub fn new(todos: Todos, tasks: Tasks) -> Self {
+        Self { todos, tasks }
     }
 
     /// A loader that lives as long as one request.
@@ -70,7 +81,7 @@ impl Loader<TodoById> for Reader {
 
     async fn load(&self, keys: &[TodoById]) -> Result<HashMap<TodoById, TodoRow>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let rows = todo::by_ids(&self.pool, &ids).await?;
+        let rows = todo::by_ids(self.todos.pool(), &ids).await?;
         Ok(rows.into_iter().map(|row| (TodoById(row.id), row)).collect())
     }
 }
@@ -85,7 +96,7 @@ impl Loader<TodosOfTask> for Reader {
     ) -> Result<HashMap<TodosOfTask, Vec<TodoRow>>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let mut grouped: HashMap<TodosOfTask, Vec<TodoRow>> = HashMap::new();
-        for row in todo::of_tasks(&self.pool, &ids).await? {
+        for row in todo::of_tasks(self.todos.pool(), &ids).await? {
             if let Some(task) = row.task_id {
                 grouped.entry(TodosOfTask(task)).or_default().push(row);
             }
@@ -103,7 +114,7 @@ impl Loader<ExtractionOfTask> for Reader {
         keys: &[ExtractionOfTask],
     ) -> Result<HashMap<ExtractionOfTask, ExtractionRow>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let rows = extraction::of_tasks(&self.pool, &ids).await?;
+        let rows = extraction::of_tasks(self.todos.pool(), &ids).await?;
         Ok(rows.into_iter().map(|row| (ExtractionOfTask(row.task_id), row)).collect())
     }
 }
@@ -125,7 +136,7 @@ impl Loader<TodosOfMeeting> for Reader {
         for ((after, limit), meetings) in kinds {
             let starts = vec![after.unwrap_or(Uuid::nil()); meetings.len()];
             let limits = vec![limit; meetings.len()];
-            for row in todo::of_meetings(&self.pool, &meetings, &starts, &limits).await? {
+            for row in todo::of_meetings(self.todos.pool(), &meetings, &starts, &limits).await? {
                 if let Some(meeting) = row.meeting_id {
                     let key = TodosOfMeeting { meeting, after, limit };
                     pages.entry(key).or_default().push(row);
@@ -133,6 +144,35 @@ impl Loader<TodosOfMeeting> for Reader {
             }
         }
         Ok(pages)
+    }
+}
+
+impl Loader<NewestOf> for Reader {
+    type Value = Vec<TodoRow>;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[NewestOf]) -> Result<HashMap<NewestOf, Vec<TodoRow>>, Failure> {
+        let people: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let load =
+            async |missing: Vec<Uuid>| todo::newest_of(self.todos.pool(), &missing, NEWEST).await;
+        let newest = self.todos.cached_newest().get_many(&people, load).await?;
+        Ok(newest.into_iter().map(|(who, rows)| (NewestOf(who), rows)).collect())
+    }
+}
+
+impl Loader<StatisticsOf> for Reader {
+    type Value = Statistics;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[StatisticsOf],
+    ) -> Result<HashMap<StatisticsOf, Statistics>, Failure> {
+        let people: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let load =
+            async |missing: Vec<Uuid>| todo::statistics_of(self.todos.pool(), &missing).await;
+        let all = self.todos.cached_statistics().get_many(&people, load).await?;
+        Ok(all.into_iter().map(|(who, statistics)| (StatisticsOf(who), statistics)).collect())
     }
 }
 

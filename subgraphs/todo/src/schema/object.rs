@@ -7,10 +7,10 @@ use platform::identity::Identity;
 use platform::page::{Connection, Page};
 use uuid::Uuid;
 
-use super::loader::{Reads, TasksOfMeeting, TodosOfMeeting};
+use super::loader::{NewestOf, Reads, StatisticsOf, TasksOfMeeting, TodosOfMeeting};
 use super::task::TodoTask;
 use crate::domain::{priority::Priority, status::Status};
-use crate::store::todo::{self, TodoRow};
+use crate::store::todo::{self, Statistics, TodoRow};
 use crate::todo::Todos;
 
 /// A todo that the asker may see.
@@ -155,9 +155,64 @@ impl User {
             _ => return Ok(None),
         }
         let page = Page::new(first, after.as_deref())?;
-        let pool = ctx.data::<Todos>()?.pool();
-        let rows = todo::of_assignee(pool, self.0, page.after, page.limit()).await.internal()?;
-        let todos = rows.into_iter().map(Todo).collect();
+        let rows = match page.after {
+            // What is looked at most is cached; further pages aren't.
+            None => ctx.data::<Reads>()?.load_one(NewestOf(self.0)).await.internal()?,
+            Some(_) => {
+                let pool = ctx.data::<Todos>()?.pool();
+                let rows = todo::of_assignee(pool, self.0, page.after, page.limit()).await;
+                Some(rows.internal()?)
+            }
+        };
+        let todos = rows.unwrap_or_default().into_iter().take(page.first + 1).map(Todo).collect();
         Ok(Some(Connection::new(page, todos, |todo: &Todo| todo.0.id)))
+    }
+
+    /// How many todos the person has, by where they stand; null unless it is oneself.
+    async fn todo_statistics(&self, ctx: &Context<'_>) -> Result<Option<TodoStatistics>> {
+        match Identity::from_ctx(ctx) {
+            Identity::Viewer(viewer) if viewer.id == self.0 => {}
+            _ => return Ok(None),
+        }
+        let found = ctx.data::<Reads>()?.load_one(StatisticsOf(self.0)).await.internal()?;
+        Ok(found.map(TodoStatistics))
+    }
+}
+
+/// How many todos somebody has.
+#[derive(Debug, Clone, Copy)]
+pub struct TodoStatistics(Statistics);
+
+/// How many todos somebody has, by where they stand.
+#[Object]
+impl TodoStatistics {
+    /// Found in a meeting's text, and not agreed to yet.
+    async fn proposed(&self) -> i64 {
+        self.0.proposed
+    }
+
+    /// To be done.
+    async fn open(&self) -> i64 {
+        self.0.open
+    }
+
+    /// Being done.
+    async fn in_progress(&self) -> i64 {
+        self.0.in_progress
+    }
+
+    /// Done.
+    async fn done(&self) -> i64 {
+        self.0.done
+    }
+
+    /// Not wanted any more.
+    async fn cancelled(&self) -> i64 {
+        self.0.cancelled
+    }
+
+    /// All that count: open, in progress or done.
+    async fn total(&self) -> i64 {
+        self.0.open + self.0.in_progress + self.0.done
     }
 }

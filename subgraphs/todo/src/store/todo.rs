@@ -1,13 +1,16 @@
 //! Todos.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::domain::{priority::Priority, status::Status};
 
 /// A todo as it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TodoRow {
     /// The todo.
     pub id: Uuid,
@@ -166,6 +169,89 @@ pub async fn of_assignee(
     )
     .fetch_all(pool)
     .await
+}
+
+/// The newest todos that each of these people is to do, up to `limit` each; who has none has an empty
+/// list.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_of(
+    pool: &PgPool,
+    assignees: &[Uuid],
+    limit: i64,
+) -> Result<HashMap<Uuid, Vec<TodoRow>>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        TodoRow,
+        r#"SELECT t.* FROM unnest($1::uuid[]) AS owner (id)
+           CROSS JOIN LATERAL (
+               SELECT * FROM todo WHERE assignee_id = owner.id ORDER BY id DESC LIMIT $2
+           ) t
+           ORDER BY t.id DESC"#,
+        assignees,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut newest: HashMap<Uuid, Vec<TodoRow>> =
+        assignees.iter().map(|assignee| (*assignee, Vec::new())).collect();
+    for row in rows {
+        if let Some(of) = row.assignee_id.and_then(|assignee| newest.get_mut(&assignee)) {
+            of.push(row);
+        }
+    }
+    Ok(newest)
+}
+
+/// How many todos somebody has, by where they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statistics {
+    /// Not agreed to yet.
+    pub proposed: i64,
+    /// To be done.
+    pub open: i64,
+    /// Being done.
+    pub in_progress: i64,
+    /// Done.
+    pub done: i64,
+    /// Not wanted any more.
+    pub cancelled: i64,
+}
+
+/// The statistics of each of these people.
+///
+/// # Errors
+/// When the database fails.
+pub async fn statistics_of(
+    pool: &PgPool,
+    assignees: &[Uuid],
+) -> Result<HashMap<Uuid, Statistics>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT assignee_id AS "assignee_id!",
+                  count(*) FILTER (WHERE status = 'PROPOSED') AS "proposed!",
+                  count(*) FILTER (WHERE status = 'OPEN') AS "open!",
+                  count(*) FILTER (WHERE status = 'IN_PROGRESS') AS "in_progress!",
+                  count(*) FILTER (WHERE status = 'DONE') AS "done!",
+                  count(*) FILTER (WHERE status = 'CANCELLED') AS "cancelled!"
+           FROM todo WHERE assignee_id = ANY($1) GROUP BY assignee_id"#,
+        assignees,
+    )
+    .fetch_all(pool)
+    .await?;
+    let none = assignees.iter().map(|assignee| (*assignee, Statistics::default()));
+    let mut all: HashMap<Uuid, Statistics> = none.collect();
+    all.extend(rows.into_iter().map(|row| {
+        let statistics = Statistics {
+            proposed: row.proposed,
+            open: row.open,
+            in_progress: row.in_progress,
+            done: row.done,
+            cancelled: row.cancelled,
+        };
+        (row.assignee_id, statistics)
+    }));
+    Ok(all)
 }
 
 /// How many todos of a meeting are done, and how many there are: open, in progress or done.
