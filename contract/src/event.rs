@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// Names of all events: CloudEvents types.
 pub mod kind {
     /// All of them.
-    pub const ALL: [&str; 28] = [
+    pub const ALL: [&str; 29] = [
         USER_CREATED,
         USER_UPDATED,
         USER_DELETED,
@@ -27,6 +27,7 @@ pub mod kind {
         TRANSCRIPT_SHARED,
         SECTION_CHANGED,
         SEGMENT_EDITED,
+        SPEAKER_CHANGED,
         SEGMENT_RECOGNISED,
         TODO_CREATED,
         TODO_UPDATED,
@@ -72,6 +73,8 @@ pub mod kind {
     pub const SECTION_CHANGED: &str = "moim.section.changed.v1";
     /// Somebody mended the text of a segment.
     pub const SEGMENT_EDITED: &str = "moim.segment.edited.v1";
+    /// Somebody named a voice in a recording, or calls it otherwise.
+    pub const SPEAKER_CHANGED: &str = "moim.speaker.changed.v1";
     /// Speech became text (live traffic).
     pub const SEGMENT_RECOGNISED: &str = "moim.segment.recognised.v1";
     /// A todo came to be.

@@ -7,7 +7,10 @@ use platform::event::Event;
 use platform::inbox::HandleError;
 use platform::kernel::Kernel;
 use platform::membership::{Membership, Revoking};
+use platform::subgraph::PeerError;
+use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::event::{self, kind};
 
@@ -15,11 +18,23 @@ use crate::event::{self, kind};
 pub const MEETING: &str = "meeting";
 const QUESTION: &str = "query TakesPart($group: ID!, $member: ID!) {
     belongs: participates(meetingId: $group, userId: $member) }";
+const HOST_QUESTION: &str = "query Host($of: [_Any!]!) {
+    found: _entities(representations: $of) { ... on Meeting { host { id } } } }";
 
 /// The view of a service that isn't the meeting service.
 #[must_use]
 pub fn view(kernel: &Kernel) -> Membership {
     Membership::confirmed_by(kernel.clone(), MEETING, QUESTION)
+}
+
+/// Asks the meeting service who leads a meeting; `None` when there is no such meeting.
+///
+/// # Errors
+/// When it can't be asked.
+pub async fn host(kernel: &Kernel, meeting: Uuid) -> Result<Option<Uuid>, PeerError> {
+    let of = json!([{ "__typename": "Meeting", "id": meeting }]);
+    let answer = kernel.ask(MEETING, HOST_QUESTION, json!({ "of": of })).await?;
+    Ok(answer["found"][0]["host"]["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()))
 }
 
 /// Whether an event of this kind changes who takes part.

@@ -1,7 +1,10 @@
 //! Inner errors of this service.
 
+use platform::error::{UserError, internal};
 use platform::object::ObjectError;
 use speech::SpeechError;
+
+use crate::domain::refusal::{Refusal, VERSION_CONFLICT};
 
 /// Why the service can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -54,5 +57,47 @@ impl RunError {
     #[must_use]
     pub fn fault(code: &'static str) -> Self {
         Self::Fault { code, source: None }
+    }
+}
+
+/// Why a mutation didn't do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError<T> {
+    /// The user can mend it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Somebody else was faster; this is what they left.
+    #[error("it was changed by someone else: look at it again")]
+    Conflict(Box<T>),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl<T> EditError<T> {
+    /// What the client is told: a user error for the payload, with what others left if they were
+    /// faster; or an error of the request. `version` is the field that names what the editor saw.
+    ///
+    /// # Errors
+    /// The public form of what the user can't mend; inner causes are logged here.
+    pub fn told(self, version: &str) -> Result<(Option<T>, UserError), async_graphql::Error> {
+        match self {
+            Self::Refused(refusal) => Ok((None, refusal.into())),
+            Self::Conflict(now) => {
+                let message = "somebody else was faster: this is how it is now";
+                Ok((Some(*now), UserError::new(VERSION_CONFLICT, message).on(version)))
+            }
+            Self::Database(error) => Err(internal(error)),
+        }
+    }
+}
+
+impl From<Refusal> for UserError {
+    fn from(refusal: Refusal) -> Self {
+        let error = Self::new(refusal.code(), refusal.to_string());
+        match refusal.field() {
+            Some(field) => error.on(field),
+            None => error,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Events that this service listens to, and those that it tells.
 
 use chrono::{DateTime, Utc};
-use contract::event::kind::{self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED};
+use contract::event::kind::{
+    self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED, MEETING_UPDATED, USER_DELETED,
+};
 use contract::{event, takes_part};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -18,7 +20,10 @@ use uuid::Uuid;
 use crate::NAME;
 use crate::domain::minutes::TemplateSection;
 use crate::schema::loader::TASK_TYPENAME;
-use crate::store::{meeting, task};
+use crate::store::minutes::{SectionRow, Settled};
+use crate::store::segment::SegmentRow;
+use crate::store::speaker::SpeakerRow;
+use crate::store::{meeting, minutes, segment, speaker, task};
 
 /// The durable consumer of other services' events.
 pub const CONSUMER: &str = "transcript-events";
@@ -52,6 +57,7 @@ pub struct Input {
 #[serde(rename_all = "camelCase")]
 struct MeetingEnded {
     meeting_id: Uuid,
+    host_id: Option<Uuid>,
     #[serde(default)]
     meeting_title: String,
     audio_file_url: Option<String>,
@@ -76,15 +82,16 @@ impl Listener {
         Self { tasks, revoking: Revoking::new(outbox, NAME) }
     }
 
-    async fn created(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+    async fn planned(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
-        Ok(meeting::plan(tx, told.meeting_id, &told.meeting_title).await?)
+        Ok(meeting::note(tx, told.meeting_id, &told.meeting_title, told.host_id).await?)
     }
 
     async fn ended(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: MeetingEnded = event.decode()?;
         let ended = meeting::Ended {
             id: told.meeting_id,
+            host_id: told.host_id,
             title: &told.meeting_title,
             sections: serde_json::to_value(&told.template_sections)?,
             language: told.language.as_deref(),
@@ -120,6 +127,13 @@ impl Listener {
         Ok(())
     }
 
+    async fn forget(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::UserDeleted = event.decode()?;
+        minutes::forget(tx, told.user_id).await?;
+        segment::forget(tx, told.user_id).await?;
+        Ok(speaker::forget(tx, told.user_id).await?)
+    }
+
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
@@ -132,7 +146,8 @@ impl Listener {
 
 impl Handler for Listener {
     fn wants(&self, event: &str) -> bool {
-        takes_part::concerns(event) || matches!(event, MEETING_ENDED | MEETING_CANCELLED)
+        takes_part::concerns(event)
+            || matches!(event, MEETING_UPDATED | MEETING_ENDED | MEETING_CANCELLED)
     }
 
     fn handle<'a>(
@@ -143,9 +158,10 @@ impl Handler for Listener {
         async move {
             takes_part::follow(&self.revoking, event, tx).await?;
             match event.kind.as_str() {
-                MEETING_CREATED => self.created(event, tx).await,
+                MEETING_CREATED | MEETING_UPDATED => self.planned(event, tx).await,
                 MEETING_ENDED => self.ended(event, tx).await,
                 MEETING_CANCELLED => self.cancelled(event, tx).await,
+                USER_DELETED => self.forget(event, tx).await,
                 _ => Ok(()),
             }
         }
@@ -251,5 +267,143 @@ pub fn transcript_created(told: Created<'_>) -> NewEvent {
             "minutes": { "__typename": "Minutes", "id": told.minutes_id },
         }),
         invalidates: told.invalidates,
+    }
+}
+
+/// What became of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SectionChange {
+    /// Its words changed.
+    Updated,
+    /// It was verified and locked.
+    Verified,
+    /// The host reopened it.
+    Reopened,
+}
+
+impl SectionChange {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Updated => "UPDATED",
+            Self::Verified => "VERIFIED",
+            Self::Reopened => "REOPENED",
+        }
+    }
+}
+
+fn minutes_reference(id: Uuid, version: i32) -> serde_json::Value {
+    json!({ "__typename": "Minutes", "id": id, "version": version })
+}
+
+/// Tells that a section changed; `section` and `minutes` are as they are since.
+#[must_use]
+pub fn section_changed(
+    section: &SectionRow,
+    minutes: &Settled,
+    change: SectionChange,
+    actor_id: Uuid,
+    invalidates: Vec<String>,
+) -> NewEvent {
+    NewEvent {
+        kind: kind::SECTION_CHANGED,
+        source: NAME,
+        ordering_key: section.meeting_id,
+        entity: "section",
+        entity_id: section.id,
+        verb: "changed",
+        class: Class::Event,
+        data: json!({
+            "meetingId": section.meeting_id,
+            "minutesId": section.minutes_id,
+            "sectionId": section.id,
+            "change": change.as_str(),
+            "actorId": actor_id,
+            "version": section.version,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({
+            "meeting": meeting_reference(section.meeting_id),
+            "minutes": minutes_reference(section.minutes_id, minutes.version),
+        }),
+        invalidates,
+    }
+}
+
+/// Tells that all sections of a meeting's minutes are verified, and by whom; `last` is the one that
+/// was missing.
+#[must_use]
+pub fn transcript_verified(last: &SectionRow, minutes: &Settled, by: &[Uuid]) -> NewEvent {
+    NewEvent {
+        kind: kind::TRANSCRIPT_VERIFIED,
+        source: NAME,
+        ordering_key: last.meeting_id,
+        entity: "transcript",
+        entity_id: minutes.transcript_id,
+        verb: "verified",
+        class: Class::Event,
+        data: json!({
+            "meetingId": last.meeting_id,
+            "transcriptId": minutes.transcript_id,
+            "minutesId": last.minutes_id,
+            "verifiedBy": by,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({
+            "meeting": meeting_reference(last.meeting_id),
+            "minutes": minutes_reference(last.minutes_id, minutes.version),
+        }),
+        invalidates: Vec::new(),
+    }
+}
+
+/// Tells that somebody edited a segment, which is as given since.
+#[must_use]
+pub fn segment_edited(segment: &SegmentRow, actor_id: Uuid, invalidates: Vec<String>) -> NewEvent {
+    NewEvent {
+        kind: kind::SEGMENT_EDITED,
+        source: NAME,
+        ordering_key: segment.meeting_id,
+        entity: "segment",
+        entity_id: segment.transcript_id,
+        verb: "edited",
+        class: Class::Event,
+        data: json!({
+            "meetingId": segment.meeting_id,
+            "transcriptId": segment.transcript_id,
+            "segmentId": segment.id,
+            "revision": segment.revision,
+            "actorId": actor_id,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({
+            "meeting": meeting_reference(segment.meeting_id),
+            "segment": { "__typename": "Segment", "id": segment.id },
+        }),
+        invalidates,
+    }
+}
+
+/// Tells that a speaker came to be, or is called otherwise.
+#[must_use]
+pub fn speaker_changed(speaker: &SpeakerRow, is_new: bool, actor_id: Uuid) -> NewEvent {
+    NewEvent {
+        kind: kind::SPEAKER_CHANGED,
+        source: NAME,
+        ordering_key: speaker.meeting_id,
+        entity: "speaker",
+        entity_id: speaker.id,
+        verb: "changed",
+        class: Class::Event,
+        data: json!({
+            "meetingId": speaker.meeting_id,
+            "transcriptId": speaker.transcript_id,
+            "speakerId": speaker.id,
+            "change": if is_new { "ADDED" } else { "UPDATED" },
+            "userId": speaker.user_id,
+            "actorId": actor_id,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({ "meeting": meeting_reference(speaker.meeting_id) }),
+        invalidates: Vec::new(),
     }
 }

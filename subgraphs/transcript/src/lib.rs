@@ -6,6 +6,7 @@
 //! | [`domain`] | pure rules: minutes, progress (what they share with other services is in the crate `text`) |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`review`], [`editing`], [`host`] | what people do to minutes and text, and who leads a meeting |
 //! | [`transcription`], [`worker`] | one attempt at a recording, and the queue it comes from |
 //!
 //! The path of a recording: `moim.meeting.ended.v1` → task and job → segments as they are
@@ -13,8 +14,11 @@
 
 pub mod config;
 pub mod domain;
+pub mod editing;
 pub mod error;
 pub mod events;
+pub mod host;
+pub mod review;
 pub mod schema;
 pub mod store;
 pub mod transcription;
@@ -28,7 +32,7 @@ use platform::queue::run_worker;
 use platform::relay::Relay;
 use platform::shutdown::Shutdown;
 use platform::subgraph::Endpoint;
-use platform::task::Tasks;
+use platform::task::{Requests, Tasks};
 use speech::{Engine, ProcessEngine};
 use sqlx::migrate::Migrator;
 
@@ -36,9 +40,11 @@ pub use config::{Config, EngineChoice};
 pub use error::ServiceError;
 pub use schema::sdl;
 
+use editing::Editing;
 use events::{CONSUMER, Listener, QUEUE};
+use host::Hosts;
+use review::Review;
 use schema::loader::Reader;
-use schema::mutation::Writer;
 use transcription::Transcriber;
 use worker::Worker;
 
@@ -131,8 +137,13 @@ impl Service {
 fn endpoint(kernel: &Kernel, tasks: Tasks) -> Arc<Endpoint> {
     let membership = contract::takes_part::view(kernel);
     let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone());
-    let writer = Writer { pool: kernel.pool.clone(), tasks, outbox: kernel.outbox.clone() };
-    let schema = schema::builder().data(writer).finish();
+    let review = Review::new(kernel, membership.clone(), Hosts::new(kernel));
+    let schema = schema::builder()
+        .data(Requests::new(tasks.clone()))
+        .data(tasks)
+        .data(review)
+        .data(Editing::new(kernel, membership.clone()))
+        .finish();
     Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
         request.data(reader.for_request()).data(membership.for_request())
     })

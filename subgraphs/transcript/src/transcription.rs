@@ -321,6 +321,8 @@ impl Attempt<'_> {
             self.of.objects.delete(&object_key).await?;
             self.of.objects.put(&object_key, object).await?;
         }
+        // What people edited since is in the text; the object stays as it was recognised.
+        let done = Done { text: text_of(&segment::texts(&mut tx, self.transcript).await?), ..done };
         let stale_keys = self.write(&mut tx, &done, &sections, &object_key).await?;
         tx.commit().await?;
         self.of.outbox.wake();
@@ -394,7 +396,7 @@ impl Attempt<'_> {
                 json!({
                     "id": segment.id,
                     "ordinal": segment.ordinal,
-                    "speaker": segment.speaker,
+                    "speaker": segment.speaker_label,
                     "startMs": segment.start_ms,
                     "endMs": segment.end_ms,
                     "text": segment.text,
@@ -426,4 +428,12 @@ struct Done {
 
 fn utterance(segment: &SegmentRow) -> Utterance {
     Utterance { start_ms: segment.start_ms, end_ms: segment.end_ms, text: segment.text.clone() }
+}
+
+/// The whole text of segments with these words, in their order.
+#[must_use]
+pub fn text_of(words: &[String]) -> String {
+    let utterances: Vec<Utterance> =
+        words.iter().map(|text| Utterance { start_ms: 0, end_ms: 0, text: text.clone() }).collect();
+    whole_text(&utterances)
 }

@@ -1,8 +1,10 @@
 //! Tests of the transcript service: its rules, its events, and its life on real servers.
 
 mod access;
+mod editing;
 mod event_schema;
 mod minutes_rule;
+mod review;
 mod sdl;
 mod stage;
 mod transcribing;

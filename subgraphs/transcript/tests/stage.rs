@@ -150,6 +150,11 @@ impl Stage {
         self.meetings.joins(meeting, user);
     }
 
+    /// Makes the meeting service unreachable.
+    pub(crate) fn meeting_service_leaves(&self) {
+        self.meetings.leave(&self.kernel);
+    }
+
     /// Tells the service that something happened to a meeting, by the stored example of the event
     /// with other ids in it.
     pub(crate) async fn tell(&self, kind: &'static str, meeting: Uuid, change: Value) {
@@ -226,6 +231,12 @@ impl Stage {
         answer["data"].take()
     }
 
+    /// The payload of somebody's mutation, of which `fields` and the user errors are asked.
+    pub(crate) async fn mutate(&self, who: Uuid, name: &str, fields: &str, input: Value) -> Value {
+        let caller = Caller::new(self.service.endpoint(), &self.kernel.keys);
+        caller.mutate(&viewer(who), name, fields, input).await
+    }
+
     /// One entity's fields by its key.
     pub(crate) async fn entity(
         &self,
@@ -295,6 +306,13 @@ pub(crate) struct Pushed {
     pub(crate) kind: String,
     pub(crate) changed: Value,
     pub(crate) event: Value,
+}
+
+/// Code and field of the only user error of a payload.
+pub(crate) fn refusal(payload: &Value) -> (&str, &str) {
+    let errors = payload["userErrors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{payload}");
+    (errors[0]["code"].as_str().unwrap(), errors[0]["field"].as_str().unwrap_or_default())
 }
 
 pub(crate) fn titles(minutes: &Value) -> HashMap<String, String> {

@@ -1,5 +1,7 @@
 //! Pure rules: no I/O, no clock, no database.
 
+pub mod edit;
 pub mod fault;
 pub mod minutes;
 pub mod progress;
+pub mod refusal;

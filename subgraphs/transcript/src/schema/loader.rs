@@ -11,9 +11,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::store::minutes::{MinutesRow, SectionRow};
-use crate::store::segment::SegmentRow;
+use crate::store::segment::{RevisionRow, SegmentRow};
+use crate::store::speaker::SpeakerRow;
 use crate::store::transcript::TranscriptRow;
-use crate::store::{minutes, segment, transcript};
+use crate::store::{minutes, segment, speaker, transcript};
 
 /// GraphQL type of this service's tasks.
 pub const TASK_TYPENAME: &str = "TranscriptTask";
@@ -75,6 +76,19 @@ pub struct SegmentsOf {
     /// Most segments.
     pub limit: i64,
 }
+/// A page of a segment's earlier revisions, the latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RevisionsOf {
+    /// The segment.
+    pub segment: Uuid,
+    /// The revision before the page.
+    pub after: Option<Uuid>,
+    /// Most revisions.
+    pub limit: i64,
+}
+/// The speakers of a transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpeakersOf(pub Uuid);
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -191,6 +205,42 @@ impl Loader<SegmentsOf> for Reader {
             }
         }
         Ok(pages)
+    }
+}
+
+impl Loader<RevisionsOf> for Reader {
+    type Value = Vec<RevisionRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[RevisionsOf],
+    ) -> Result<HashMap<RevisionsOf, Vec<RevisionRow>>, Failure> {
+        let segments: Vec<Uuid> = keys.iter().map(|key| key.segment).collect();
+        let after: Vec<Uuid> = keys.iter().map(|key| key.after.unwrap_or(Uuid::nil())).collect();
+        let limits: Vec<i64> = keys.iter().map(|key| key.limit).collect();
+        let mut pages: HashMap<RevisionsOf, Vec<RevisionRow>> = HashMap::new();
+        for (place, row) in segment::revisions(&self.pool, &segments, &after, &limits).await? {
+            let key = usize::try_from(place).ok().and_then(|place| keys.get(place));
+            if let Some(key) = key {
+                pages.entry(*key).or_default().push(row);
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<SpeakersOf> for Reader {
+    type Value = Vec<SpeakerRow>;
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[SpeakersOf],
+    ) -> Result<HashMap<SpeakersOf, Vec<SpeakerRow>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = speaker::of_transcripts(&self.pool, &ids).await?;
+        Ok(many(rows, |row| SpeakersOf(row.transcript_id)))
     }
 }
 

@@ -1,11 +1,14 @@
 //! Minutes and their sections.
 
 use async_graphql::{Context, Enum, ID, Object, Result};
+use chrono::{DateTime, Utc};
 use platform::access::viewer_independent;
 use platform::error::Internal as _;
+use uuid::Uuid;
 
 use super::access::reads;
-use super::loader::SectionsOf;
+use super::loader::{MinutesById, SectionsOf};
+use super::user::User;
 use crate::store::minutes::{MinutesRow, SectionRow};
 
 /// How far minutes are.
@@ -13,13 +16,23 @@ use crate::store::minutes::{MinutesRow, SectionRow};
 pub enum MinutesStatus {
     /// Made from the text, and still to be looked at by people.
     Draft,
-    /// People agreed on them.
+    /// All sections are verified and locked.
     Final,
 }
 
 /// Minutes that the asker may see.
 #[derive(Debug, Clone)]
 pub struct Minutes(pub MinutesRow);
+
+impl Minutes {
+    /// The minutes with this id, for those of whom it is known that they may see them.
+    ///
+    /// # Errors
+    /// Inner ones, masked.
+    pub(super) async fn by_id(ctx: &Context<'_>, id: Uuid) -> Result<Option<Self>> {
+        Ok(reads(ctx)?.load_one(MinutesById(id)).await.internal()?.map(Self))
+    }
+}
 
 /// What a meeting came to, in the sections of its template.
 #[Object]
@@ -34,6 +47,18 @@ impl Minutes {
     #[graphql(directive = viewer_independent::apply())]
     async fn status(&self) -> MinutesStatus {
         if self.0.status == "FINAL" { MinutesStatus::Final } else { MinutesStatus::Draft }
+    }
+
+    /// Rises with every change of the minutes or of a section of theirs.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// When the last section was verified; null while they are a draft.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn finalised_at(&self) -> Option<DateTime<Utc>> {
+        self.0.finalised_at
     }
 
     /// The sections in the template's order.
@@ -63,8 +88,8 @@ impl MinutesSection {
         &self.0.title
     }
 
-    /// Its lines: sentences that were said, most with the time in the recording. Empty when nothing
-    /// that belongs here was said.
+    /// Its lines. As drafted: sentences that were said, most with the time in the recording; empty when
+    /// nothing that belongs here was said.
     #[graphql(directive = viewer_independent::apply())]
     async fn body(&self) -> &str {
         &self.0.body
@@ -74,5 +99,35 @@ impl MinutesSection {
     #[graphql(directive = viewer_independent::apply())]
     async fn ordinal(&self) -> i32 {
         self.0.ordinal
+    }
+
+    /// Rises with every change; give it to a mutation of the section, so that nobody's change gets lost.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// When it was verified; from then on it is locked. Null while it can be changed.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn verified_at(&self) -> Option<DateTime<Utc>> {
+        self.0.verified_at
+    }
+
+    /// Who verified it; null also when the account is gone.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn verified_by(&self) -> Option<User> {
+        self.0.verified_by.map(User::from)
+    }
+
+    /// When somebody last changed its words; null: as drafted.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn edited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.edited_at
+    }
+
+    /// Who did; null also when the account is gone.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn edited_by(&self) -> Option<User> {
+        self.0.edited_by.map(User::from)
     }
 }

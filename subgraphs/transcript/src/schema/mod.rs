@@ -8,6 +8,7 @@ pub mod mutation;
 pub mod query;
 pub mod task;
 pub mod transcript;
+pub mod user;
 
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
 
@@ -22,7 +23,7 @@ pub type TranscriptSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema without what resolvers read from and write to.
 #[must_use]
 pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation, EmptySubscription)
+    Schema::build(Query, Mutation::default(), EmptySubscription)
         .enable_federation()
         // No field gives the interface here; the event plane does.
         .register_output_type::<TaskInterface<TranscriptTask, TaskKind>>()

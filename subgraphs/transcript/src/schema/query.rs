@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use platform::error::Internal as _;
 use platform::identity::Identity;
 use platform::page::{Connection, Page};
-use platform::task::{List, TaskStatus};
+use platform::task::{List, TaskStatus, Tasks};
 
 use super::access::{id, known, may_see, reads};
 use super::loader::{
@@ -12,7 +12,6 @@ use super::loader::{
 };
 use super::meeting::Meeting;
 use super::minutes::{Minutes, MinutesSection};
-use super::mutation::Writer;
 use super::task::TranscriptTask;
 use super::transcript::{Segment, Transcript};
 
@@ -87,7 +86,7 @@ impl Query {
                 Identity::Service { .. } | Identity::Anonymous => {}
             },
         }
-        let tasks = ctx.data::<Writer>()?.tasks.list(page, &list).await.internal()?;
+        let tasks = ctx.data::<Tasks>()?.list(page, &list).await.internal()?;
         let tasks = tasks.into_iter().map(TranscriptTask).collect();
         Ok(Connection::new(page, tasks, |task| task.0.id))
     }

@@ -1,13 +1,16 @@
 //! Transcripts and their segments.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use chrono::{DateTime, Utc};
 use platform::access::viewer_independent;
 use platform::error::Internal as _;
 use platform::page::{Connection, Page};
 
 use super::access::reads;
-use super::loader::SegmentsOf;
-use crate::store::segment::SegmentRow;
+use super::loader::{RevisionsOf, SegmentsOf, SpeakersOf};
+use super::user::User;
+use crate::store::segment::{RevisionRow, SegmentRow};
+use crate::store::speaker::SpeakerRow;
 use crate::store::transcript::TranscriptRow;
 
 /// How far a transcript is.
@@ -62,6 +65,13 @@ impl Transcript {
         self.0.duration_ms
     }
 
+    /// The voices that people named, in the order in which they did; at most 100.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn speakers(&self, ctx: &Context<'_>) -> Result<Vec<Speaker>> {
+        let rows = reads(ctx)?.load_one(SpeakersOf(self.0.id)).await.internal()?;
+        Ok(rows.unwrap_or_default().into_iter().map(Speaker::from).collect())
+    }
+
     /// The pieces of speech in the order of the recording.
     #[graphql(directive = viewer_independent::apply())]
     async fn segments(
@@ -96,7 +106,9 @@ impl Segment {
     /// Who speaks, if somebody has said so.
     #[graphql(directive = viewer_independent::apply())]
     async fn speaker(&self) -> Option<Speaker> {
-        self.0.speaker.clone().map(|label| Speaker { label })
+        let id = self.0.speaker_id?.into();
+        let label = self.0.speaker_label.clone()?;
+        Some(Speaker { id, label, user: self.0.speaker_user.map(User::from) })
     }
 
     /// Where it starts in the recording, in milliseconds.
@@ -111,29 +123,102 @@ impl Segment {
         self.0.end_ms
     }
 
-    /// What is said.
+    /// What is said, as it was last edited.
     #[graphql(directive = viewer_independent::apply())]
     async fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// How sure the recogniser is, from 0 to 1.
+    /// How sure the recogniser was of what it recognised, from 0 to 1.
     #[graphql(directive = viewer_independent::apply())]
     async fn confidence(&self) -> Option<f32> {
         self.0.confidence
     }
 
-    /// How often the text was edited since it was recognised.
+    /// How often it was edited since it was recognised; give it to `editSegment`, so that nobody's change
+    /// gets lost.
     #[graphql(directive = viewer_independent::apply())]
     async fn revision(&self) -> i32 {
         self.0.revision
+    }
+
+    /// When it was last edited; null: as recognised.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn edited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.edited_at
+    }
+
+    /// Who edited it last; null also when the account is gone.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn edited_by(&self) -> Option<User> {
+        self.0.edited_by.map(User::from)
+    }
+
+    /// What it was before, the latest first; the last one is as it was recognised.
+    async fn revisions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many revisions, at most 100 (20 when it isn't given).")]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor of the revision after which to begin.")] after: Option<String>,
+    ) -> Result<Connection<SegmentRevision>> {
+        let page = Page::new(first, after.as_deref())?;
+        let key = RevisionsOf { segment: self.0.id, after: page.after, limit: page.limit() };
+        let rows = reads(ctx)?.load_one(key).await.internal()?.unwrap_or_default();
+        let revisions = rows.into_iter().map(SegmentRevision).collect();
+        Ok(Connection::new(page, revisions, |revision: &SegmentRevision| revision.0.id))
+    }
+}
+
+/// An earlier revision of a segment that the asker may see.
+#[derive(Debug, Clone)]
+pub struct SegmentRevision(pub RevisionRow);
+
+/// What a segment was before it was edited.
+#[Object]
+impl SegmentRevision {
+    /// How often it had been edited then; 0: as recognised.
+    async fn revision(&self) -> i32 {
+        self.0.revision
+    }
+
+    /// What it said then.
+    async fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// What the speaker was called then, if there was one.
+    async fn speaker_label(&self) -> Option<&str> {
+        self.0.speaker.as_deref()
+    }
+
+    /// When it had come to be so by an edit; null: as recognised.
+    async fn edited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.edited_at
+    }
+
+    /// Who had edited it; null also when the account is gone.
+    async fn edited_by(&self) -> Option<User> {
+        self.0.edited_by.map(User::from)
     }
 }
 
 /// A voice in the recording.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Speaker {
+    /// Id of the speaker.
+    #[graphql(directive = viewer_independent::apply())]
+    pub id: ID,
     /// The name that people gave it.
     #[graphql(directive = viewer_independent::apply())]
     pub label: String,
+    /// Whose voice it is, if somebody said so; null also when the account is gone.
+    #[graphql(directive = viewer_independent::apply())]
+    pub user: Option<User>,
+}
+
+impl From<SpeakerRow> for Speaker {
+    fn from(row: SpeakerRow) -> Self {
+        Self { id: row.id.into(), label: row.label, user: row.user_id.map(User::from) }
+    }
 }

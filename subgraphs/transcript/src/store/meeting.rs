@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub struct Ended<'a> {
     /// The meeting.
     pub id: Uuid,
+    /// Who leads it.
+    pub host_id: Option<Uuid>,
     /// Its title.
     pub title: &'a str,
     /// The template's sections, a JSON array.
@@ -24,15 +26,22 @@ pub struct Ended<'a> {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Notes that a meeting was planned; nothing changes when it is known already.
+/// Notes a meeting's title and who leads it.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn plan(tx: &mut PgConnection, id: Uuid, title: &str) -> Result<(), sqlx::Error> {
+pub async fn note(
+    tx: &mut PgConnection,
+    id: Uuid,
+    title: &str,
+    host: Uuid,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO meeting (id, title) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO meeting (id, title, host_id) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET title = EXCLUDED.title, host_id = EXCLUDED.host_id",
         id,
         title,
+        host,
     )
     .execute(tx)
     .await?;
@@ -45,10 +54,11 @@ pub async fn plan(tx: &mut PgConnection, id: Uuid, title: &str) -> Result<(), sq
 /// When the database fails.
 pub async fn end(tx: &mut PgConnection, ended: Ended<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO meeting (id, title, sections, language, recording_id, recording_key, ended_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO meeting (id, title, sections, language, recording_id, recording_key, ended_at,
+                              host_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (id) DO UPDATE SET
-             title = EXCLUDED.title, sections = EXCLUDED.sections, language = EXCLUDED.language,
+             host_id = coalesce(EXCLUDED.host_id, meeting.host_id), title = EXCLUDED.title, sections = EXCLUDED.sections, language = EXCLUDED.language,
              recording_id = EXCLUDED.recording_id, recording_key = EXCLUDED.recording_key,
              ended_at = EXCLUDED.ended_at",
         ended.id,
@@ -58,6 +68,7 @@ pub async fn end(tx: &mut PgConnection, ended: Ended<'_>) -> Result<(), sqlx::Er
         ended.recording_id,
         ended.recording_key,
         ended.ended_at,
+        ended.host_id,
     )
     .execute(tx)
     .await?;
@@ -86,4 +97,13 @@ pub async fn cancel(tx: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Resul
 /// When the database fails.
 pub async fn sections(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!("SELECT sections FROM meeting WHERE id = $1", id).fetch_optional(pool).await
+}
+
+/// Who leads a meeting, as far as this service has heard.
+///
+/// # Errors
+/// When the database fails.
+pub async fn host(pool: &PgPool, id: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+    let host = sqlx::query_scalar!("SELECT host_id FROM meeting WHERE id = $1", id);
+    Ok(host.fetch_optional(pool).await?.flatten())
 }

@@ -1,5 +1,6 @@
 //! Minutes and their sections.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -13,6 +14,10 @@ pub struct MinutesRow {
     pub meeting_id: Uuid,
     /// `DRAFT` or `FINAL`.
     pub status: String,
+    /// Rises with every change of them or of a section of theirs.
+    pub version: i32,
+    /// When the last section was verified, while they are final.
+    pub finalised_at: Option<DateTime<Utc>>,
 }
 
 /// A section of minutes.
@@ -30,6 +35,16 @@ pub struct SectionRow {
     pub title: String,
     /// Its lines.
     pub body: String,
+    /// Rises with every change by a person; 1 is as drafted.
+    pub version: i32,
+    /// When it was verified and locked.
+    pub verified_at: Option<DateTime<Utc>>,
+    /// By whom; nobody when the account is gone.
+    pub verified_by: Option<Uuid>,
+    /// When somebody last changed its words.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// Who did; nobody when the account is gone.
+    pub edited_by: Option<Uuid>,
 }
 
 /// A section that is to be written.
@@ -44,6 +59,8 @@ pub struct NewSection<'a> {
 }
 
 /// Writes the meeting's minutes, in place of an earlier draft if there is one, and gives their id.
+/// What people have changed or verified isn't drafted anew: then the sections stay as they are. The
+/// caller's transaction holds the meeting's ordering key.
 ///
 /// # Errors
 /// When the database fails.
@@ -56,7 +73,7 @@ pub async fn replace(
     let id = sqlx::query_scalar!(
         "INSERT INTO minutes (id, meeting_id, transcript_id) VALUES ($1, $2, $3)
          ON CONFLICT (meeting_id) DO UPDATE
-             SET transcript_id = EXCLUDED.transcript_id, status = 'DRAFT', created_at = now()
+             SET transcript_id = EXCLUDED.transcript_id, version = minutes.version + 1
          RETURNING id",
         Uuid::now_v7(),
         meeting,
@@ -64,6 +81,15 @@ pub async fn replace(
     )
     .fetch_one(&mut *tx)
     .await?;
+    let touched = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+            SELECT 1 FROM minutes_section WHERE minutes_id = $1 AND version > 1
+        ) AS "touched!""#,
+        id,
+    );
+    if touched.fetch_one(&mut *tx).await? {
+        return Ok(id);
+    }
     sqlx::query!("DELETE FROM minutes_section WHERE minutes_id = $1", id).execute(&mut *tx).await?;
     for (ordinal, section) in (0..).zip(sections) {
         sqlx::query!(
@@ -89,7 +115,7 @@ pub async fn replace(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<MinutesRow>, sqlx::Error> {
     sqlx::query_as!(
         MinutesRow,
-        "SELECT id, meeting_id, status FROM minutes WHERE id = ANY($1)",
+        "SELECT id, meeting_id, status, version, finalised_at FROM minutes WHERE id = ANY($1)",
         ids,
     )
     .fetch_all(pool)
@@ -103,7 +129,7 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<MinutesRow>, sqlx
 pub async fn by_meetings(pool: &PgPool, meetings: &[Uuid]) -> Result<Vec<MinutesRow>, sqlx::Error> {
     sqlx::query_as!(
         MinutesRow,
-        "SELECT id, meeting_id, status FROM minutes WHERE meeting_id = ANY($1)",
+        "SELECT id, meeting_id, status, version, finalised_at FROM minutes WHERE meeting_id = ANY($1)",
         meetings,
     )
     .fetch_all(pool)
@@ -117,7 +143,8 @@ pub async fn by_meetings(pool: &PgPool, meetings: &[Uuid]) -> Result<Vec<Minutes
 pub async fn sections_by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SectionRow>, sqlx::Error> {
     sqlx::query_as!(
         SectionRow,
-        "SELECT s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body
+        "SELECT s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body, s.version,
+                s.verified_at, s.verified_by, s.edited_at, s.edited_by
          FROM minutes_section s JOIN minutes m ON m.id = s.minutes_id
          WHERE s.id = ANY($1)",
         ids,
@@ -133,11 +160,129 @@ pub async fn sections_by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SectionR
 pub async fn sections_of(pool: &PgPool, minutes: &[Uuid]) -> Result<Vec<SectionRow>, sqlx::Error> {
     sqlx::query_as!(
         SectionRow,
-        "SELECT s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body
+        "SELECT s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body, s.version,
+                s.verified_at, s.verified_by, s.edited_at, s.edited_by
          FROM minutes_section s JOIN minutes m ON m.id = s.minutes_id
          WHERE s.minutes_id = ANY($1) ORDER BY s.minutes_id, s.ordinal",
         minutes,
     )
     .fetch_all(pool)
     .await
+}
+
+/// Reads a section and locks it, and its minutes, until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_section(
+    tx: &mut PgConnection,
+    id: Uuid,
+) -> Result<Option<SectionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SectionRow,
+        "SELECT s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body, s.version,
+                s.verified_at, s.verified_by, s.edited_at, s.edited_by
+         FROM minutes_section s JOIN minutes m ON m.id = s.minutes_id
+         WHERE s.id = $1 FOR UPDATE",
+        id,
+    )
+    .fetch_optional(tx)
+    .await
+}
+
+/// Writes a section as it is to be; its version rises.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_section(
+    tx: &mut PgConnection,
+    section: &SectionRow,
+) -> Result<SectionRow, sqlx::Error> {
+    sqlx::query_as!(
+        SectionRow,
+        r#"UPDATE minutes_section s
+           SET title = $2, body = $3, verified_at = $4, verified_by = $5, edited_at = $6,
+               edited_by = $7, version = s.version + 1
+           FROM minutes m WHERE s.id = $1 AND m.id = s.minutes_id
+           RETURNING s.id, s.minutes_id, m.meeting_id, s.ordinal, s.title, s.body, s.version,
+                     s.verified_at, s.verified_by, s.edited_at, s.edited_by"#,
+        section.id,
+        section.title,
+        section.body,
+        section.verified_at,
+        section.verified_by,
+        section.edited_at,
+        section.edited_by,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Minutes after a section of theirs has changed.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The transcript that they are of.
+    pub transcript_id: Uuid,
+    /// Their version since.
+    pub version: i32,
+    /// `DRAFT` or `FINAL`.
+    pub status: String,
+    /// Whether they weren't in that status before.
+    pub is_new: bool,
+}
+
+/// Makes minutes final whose sections are all verified, and a draft again those that have one that
+/// isn't; their version rises.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(tx: &mut PgConnection, id: Uuid) -> Result<Settled, sqlx::Error> {
+    sqlx::query_as!(
+        Settled,
+        r#"WITH before AS (
+               SELECT id, status, NOT EXISTS (
+                   SELECT 1 FROM minutes_section WHERE minutes_id = $1 AND verified_at IS NULL
+               ) AS verified
+               FROM minutes WHERE id = $1
+           )
+           UPDATE minutes m
+           SET version = m.version + 1,
+               status = CASE WHEN before.verified THEN 'FINAL' ELSE 'DRAFT' END,
+               finalised_at = CASE WHEN before.verified THEN coalesce(m.finalised_at, now()) END
+           FROM before WHERE m.id = before.id
+           RETURNING m.transcript_id, m.version, m.status, m.status <> before.status AS "is_new!""#,
+        id,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Who verified sections of these minutes, as far as their accounts are still there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verifiers(tx: &mut PgConnection, id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT DISTINCT verified_by AS "by!" FROM minutes_section
+           WHERE minutes_id = $1 AND verified_by IS NOT NULL ORDER BY 1"#,
+        id,
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Takes somebody's name off what they changed and verified.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE minutes_section
+         SET verified_by = NULLIF(verified_by, $1), edited_by = NULLIF(edited_by, $1)
+         WHERE verified_by = $1 OR edited_by = $1",
+        user,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }

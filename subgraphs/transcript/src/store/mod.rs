@@ -3,5 +3,6 @@
 pub mod meeting;
 pub mod minutes;
 pub mod segment;
+pub mod speaker;
 pub mod task;
 pub mod transcript;

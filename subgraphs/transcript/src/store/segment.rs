@@ -1,5 +1,6 @@
 //! Segments: recognised pieces of speech.
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -14,8 +15,12 @@ pub struct SegmentRow {
     pub meeting_id: Uuid,
     /// Place in the transcript, from 0.
     pub ordinal: i32,
-    /// Label of who speaks, if somebody gave one.
-    pub speaker: Option<String>,
+    /// Who speaks, if somebody said so.
+    pub speaker_id: Option<Uuid>,
+    /// What the speaker is called.
+    pub speaker_label: Option<String>,
+    /// Whose voice it is.
+    pub speaker_user: Option<Uuid>,
     /// Start in the recording, milliseconds.
     pub start_ms: i64,
     /// End in the recording, milliseconds.
@@ -26,6 +31,10 @@ pub struct SegmentRow {
     pub confidence: Option<f32>,
     /// Rises with every edit.
     pub revision: i32,
+    /// When it got its present words from a person.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// Who did; nobody when the account is gone.
+    pub edited_by: Option<Uuid>,
 }
 
 /// A piece that was just recognised.
@@ -87,10 +96,12 @@ pub async fn insert(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SegmentRow>, sqlx::Error> {
     sqlx::query_as!(
         SegmentRow,
-        "SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker, s.start_ms, s.end_ms,
-                s.text, s.confidence, s.revision
-         FROM segment s JOIN transcript t ON t.id = s.transcript_id
-         WHERE s.id = ANY($1)",
+        r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  s.text, s.confidence, s.revision, s.edited_at, s.edited_by
+           FROM segment s JOIN transcript t ON t.id = s.transcript_id
+           LEFT JOIN speaker v ON v.id = s.speaker_id
+           WHERE s.id = ANY($1)"#,
         ids,
     )
     .fetch_all(pool)
@@ -104,10 +115,12 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SegmentRow>, sqlx
 pub async fn of_transcript(pool: &PgPool, id: Uuid) -> Result<Vec<SegmentRow>, sqlx::Error> {
     sqlx::query_as!(
         SegmentRow,
-        "SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker, s.start_ms, s.end_ms,
-                s.text, s.confidence, s.revision
-         FROM segment s JOIN transcript t ON t.id = s.transcript_id
-         WHERE s.transcript_id = $1 ORDER BY s.ordinal",
+        r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  s.text, s.confidence, s.revision, s.edited_at, s.edited_by
+           FROM segment s JOIN transcript t ON t.id = s.transcript_id
+           LEFT JOIN speaker v ON v.id = s.speaker_id
+           WHERE s.transcript_id = $1 ORDER BY s.ordinal"#,
         id,
     )
     .fetch_all(pool)
@@ -129,7 +142,8 @@ pub async fn pages(
 ) -> Result<Vec<(i64, SegmentRow)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT page.place AS "place!", s.id, s.transcript_id, t.meeting_id, s.ordinal,
-                  s.speaker, s.start_ms, s.end_ms, s.text, s.confidence, s.revision
+                  s.speaker_id, v.label AS "speaker_label?", v.user_id AS "speaker_user?",
+                  s.start_ms, s.end_ms, s.text, s.confidence, s.revision, s.edited_at, s.edited_by
            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
                 WITH ORDINALITY AS page (transcript_id, after_id, size, place)
            JOIN transcript t ON t.id = page.transcript_id
@@ -142,6 +156,7 @@ pub async fn pages(
                            WHERE id = page.after_id AND transcript_id = page.transcript_id) END
                ORDER BY ordinal LIMIT page.size
            ) s
+           LEFT JOIN speaker v ON v.id = s.speaker_id
            ORDER BY page.place, s.ordinal"#,
         transcripts,
         after,
@@ -157,15 +172,183 @@ pub async fn pages(
                 transcript_id: row.transcript_id,
                 meeting_id: row.meeting_id,
                 ordinal: row.ordinal,
-                speaker: row.speaker,
+                speaker_id: row.speaker_id,
+                speaker_label: row.speaker_label,
+                speaker_user: row.speaker_user,
                 start_ms: row.start_ms,
                 end_ms: row.end_ms,
                 text: row.text,
                 confidence: row.confidence,
                 revision: row.revision,
+                edited_at: row.edited_at,
+                edited_by: row.edited_by,
             };
             // Places count from 1.
             (row.place - 1, segment)
         })
         .collect())
+}
+
+/// The segment with this id, which is there, as the transaction sees it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_transaction(tx: &mut PgConnection, id: Uuid) -> Result<SegmentRow, sqlx::Error> {
+    sqlx::query_as!(
+        SegmentRow,
+        r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  s.text, s.confidence, s.revision, s.edited_at, s.edited_by
+           FROM segment s JOIN transcript t ON t.id = s.transcript_id
+           LEFT JOIN speaker v ON v.id = s.speaker_id
+           WHERE s.id = $1"#,
+        id,
+    )
+    .fetch_one(tx)
+    .await
+}
+
+/// Locks a segment until the transaction ends, and gives its revision; `None` when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT revision FROM segment WHERE id = $1 FOR UPDATE", id)
+        .fetch_optional(tx)
+        .await
+}
+
+/// What somebody makes of a segment.
+#[derive(Debug)]
+pub struct Edit<'a> {
+    /// The segment.
+    pub id: Uuid,
+    /// Its words from now on.
+    pub text: &'a str,
+    /// Who speaks.
+    pub speaker_id: Option<Uuid>,
+    /// Who edits.
+    pub by: Uuid,
+}
+
+/// Keeps a segment as it is as an earlier revision, and writes the edit. The caller has locked it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn edit(tx: &mut PgConnection, edit: Edit<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO segment_revision (id, segment_id, revision, text, speaker, edited_at, edited_by)
+         SELECT $2, s.id, s.revision, s.text, v.label, s.edited_at, s.edited_by
+         FROM segment s LEFT JOIN speaker v ON v.id = s.speaker_id WHERE s.id = $1",
+        edit.id,
+        Uuid::now_v7(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    // Composed, as it is searched for, whatever the editor's keyboard gives.
+    sqlx::query!(
+        "UPDATE segment SET text = normalize($2, NFC), speaker_id = $3, edited_by = $4,
+                edited_at = now(), revision = revision + 1
+         WHERE id = $1",
+        edit.id,
+        edit.text,
+        edit.speaker_id,
+        edit.by,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The words of all segments of a transcript in their order, as the transaction sees them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn texts(tx: &mut PgConnection, transcript: Uuid) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT text FROM segment WHERE transcript_id = $1 ORDER BY ordinal",
+        transcript,
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// What a segment was before an edit.
+#[derive(Debug, Clone)]
+pub struct RevisionRow {
+    /// The row; later ones have greater ids.
+    pub id: Uuid,
+    /// How often it had been edited then.
+    pub revision: i32,
+    /// Its words then.
+    pub text: String,
+    /// What the speaker was called then.
+    pub speaker: Option<String>,
+    /// When it had got these words from a person.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// From whom; nobody when the account is gone.
+    pub edited_by: Option<Uuid>,
+}
+
+/// Pages of the earlier revisions of several segments at once, the latest first: the three slices
+/// belong together by place; `after` of the nil id begins at the latest one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revisions(
+    pool: &PgPool,
+    segments: &[Uuid],
+    after: &[Uuid],
+    limits: &[i64],
+) -> Result<Vec<(i64, RevisionRow)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT page.place AS "place!", r.id, r.revision, r.text, r.speaker, r.edited_at,
+                  r.edited_by
+           FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+                WITH ORDINALITY AS page (segment_id, after_id, size, place)
+           CROSS JOIN LATERAL (
+               SELECT * FROM segment_revision
+               WHERE segment_id = page.segment_id
+                 AND revision < CASE
+                     WHEN page.after_id = '00000000-0000-0000-0000-000000000000' THEN 2147483647
+                     ELSE (SELECT revision FROM segment_revision
+                           WHERE id = page.after_id AND segment_id = page.segment_id) END
+               ORDER BY revision DESC LIMIT page.size
+           ) r
+           ORDER BY page.place, r.revision DESC"#,
+        segments,
+        after,
+        limits,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let revision = RevisionRow {
+                id: row.id,
+                revision: row.revision,
+                text: row.text,
+                speaker: row.speaker,
+                edited_at: row.edited_at,
+                edited_by: row.edited_by,
+            };
+            // Places count from 1.
+            (row.place - 1, revision)
+        })
+        .collect())
+}
+
+/// Takes somebody's name off what they edited.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE segment SET edited_by = NULL WHERE edited_by = $1", user)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("UPDATE segment_revision SET edited_by = NULL WHERE edited_by = $1", user)
+        .execute(tx)
+        .await?;
+    Ok(())
 }

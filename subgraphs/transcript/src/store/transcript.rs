@@ -219,3 +219,28 @@ pub async fn of_tasks(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<Link>, sqlx::
     .fetch_all(pool)
     .await
 }
+
+/// Puts the whole text of a complete transcript together anew; one that isn't complete has none yet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_text(tx: &mut PgConnection, id: Uuid, text: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE transcript SET text = $2 WHERE id = $1 AND completed_at IS NOT NULL",
+        id,
+        text,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The meeting of a transcript; `None` when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn meeting_of(pool: &PgPool, id: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT meeting_id FROM transcript WHERE id = $1", id)
+        .fetch_optional(pool)
+        .await
+}

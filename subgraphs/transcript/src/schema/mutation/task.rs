@@ -1,0 +1,94 @@
+//! What people ask of tasks.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use platform::error::UserError;
+use platform::identity::Identity;
+use platform::task::Requests;
+use uuid::Uuid;
+
+use crate::schema::query;
+use crate::schema::task::TranscriptTask;
+
+/// Which failed task to try again.
+#[derive(Debug, InputObject)]
+pub struct RetryTranscriptTaskInput {
+    /// The task, which has failed.
+    pub task_id: ID,
+}
+
+/// Which task to call off.
+#[derive(Debug, InputObject)]
+pub struct CancelTranscriptTaskInput {
+    /// The task, which isn't finished.
+    pub task_id: ID,
+}
+
+/// What trying again came to.
+#[derive(Debug, SimpleObject)]
+pub struct RetryTranscriptTaskPayload {
+    /// The task as it is now; null when it was refused.
+    pub task: Option<TranscriptTask>,
+    /// What the user can mend.
+    pub user_errors: Vec<UserError>,
+}
+
+/// What calling off came to.
+#[derive(Debug, SimpleObject)]
+pub struct CancelTranscriptTaskPayload {
+    /// The task as it is now; null when it was refused.
+    pub task: Option<TranscriptTask>,
+    /// What the user can mend.
+    pub user_errors: Vec<UserError>,
+}
+
+/// Changes of tasks that can be asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TaskMutation;
+
+#[Object]
+impl TaskMutation {
+    /// Puts a failed task back into the queue; a transcription goes on where it stopped.
+    /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE.
+    async fn retry_transcript_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: RetryTranscriptTaskInput,
+    ) -> Result<RetryTranscriptTaskPayload> {
+        let outcome = match known(ctx, &input.task_id).await? {
+            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
+            None => Err(Requests::not_found()),
+        };
+        let (task, user_errors) = told(outcome);
+        Ok(RetryTranscriptTaskPayload { task, user_errors })
+    }
+
+    /// Calls a task off that isn't finished. One that is called off already stays so.
+    /// User errors: TASK_NOT_FOUND, ILLEGAL_STATUS.
+    async fn cancel_transcript_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task.")] input: CancelTranscriptTaskInput,
+    ) -> Result<CancelTranscriptTaskPayload> {
+        let outcome = match known(ctx, &input.task_id).await? {
+            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
+            None => Err(Requests::not_found()),
+        };
+        let (task, user_errors) = told(outcome);
+        Ok(CancelTranscriptTaskPayload { task, user_errors })
+    }
+}
+
+fn told(
+    outcome: std::result::Result<platform::task::Task, UserError>,
+) -> (Option<TranscriptTask>, Vec<UserError>) {
+    match outcome {
+        Ok(task) => (Some(TranscriptTask(task)), Vec::new()),
+        Err(error) => (None, vec![error]),
+    }
+}
+
+/// A task of a meeting that the viewer takes part in.
+async fn known(ctx: &Context<'_>, task: &ID) -> Result<Option<Uuid>> {
+    Identity::from_ctx(ctx).viewer()?;
+    Ok(query::task(ctx, task).await?.map(|task| task.0.id))
+}
