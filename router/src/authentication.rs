@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
 use http::{HeaderMap, header::AUTHORIZATION};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
@@ -36,6 +37,11 @@ pub const JWKS_MAX_AGE_MS: u64 = 600_000;
 pub const JWKS_TIMEOUT_MS: u64 = 5_000;
 /// Largest key set, in bytes.
 pub const JWKS_MAX_BYTES: usize = 256 * 1024;
+
+/// Whether the proof of an identity has ended meanwhile.
+pub(crate) fn has_expired(identity: &Identity) -> bool {
+    matches!(identity, Identity::Viewer(viewer) if viewer.expires_at <= Utc::now().timestamp())
+}
 
 /// Why a proof of identity is not accepted. Clients are told no more than that.
 #[derive(Debug, thiserror::Error)]

@@ -53,7 +53,7 @@ pub(crate) use rollout::{Config as Overrides, Rollout, Variant};
 
 use check::Shapes;
 use cut::Entities;
-use stand_in::StandIns;
+use stand_in::{StandIns, typed_fields};
 
 use crate::{
     error::{GraphQLError, Location, PathSegment, code},
@@ -72,6 +72,9 @@ pub enum PlanError {
     /// The supergraph's SDL is malformed.
     #[error("the supergraph is not valid GraphQL SDL: {0}")]
     Schema(String),
+    /// The supergraph wants what cannot be planned.
+    #[error("the supergraph uses {0}, which this router does not know")]
+    Unknown(String),
     /// The operation could not be brought into normal form.
     #[error("the operation cannot be normalised: {0}")]
     Normalise(String),
@@ -106,6 +109,9 @@ impl Planner {
     pub(crate) fn load(sdl: &str) -> Result<Self, PlanError> {
         let document = read(sdl)?;
         let mut planned = document.clone();
+        if let Some(place) = context_argument(&mut planned) {
+            return Err(PlanError::Unknown(format!("@fromContext (at {place})")));
+        }
         let stand_ins = StandIns::insert(&mut planned);
         // Plans are made on the one with stand-ins, clients see the other.
         let hive = build(&planned, &document)?;
@@ -199,8 +205,8 @@ impl Planner {
             Ok(errors) => Err(errors
                 .into_iter()
                 .map(|error| {
-                    let mut public =
-                        GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, error.message);
+                    let message = unsupported(&error.message).unwrap_or(error.message);
+                    let mut public = GraphQLError::new(code::GRAPHQL_VALIDATION_FAILED, message);
                     public.locations = error.locations.into_iter().map(location).collect();
                     public
                 })
@@ -321,6 +327,19 @@ fn build(planned: &schema::Document, public: &schema::Document) -> Result<Hive, 
     })
 }
 
+/// The first field with an argument that comes from an object around it. The planner
+/// would leave the argument out.
+fn context_argument(document: &mut schema::Document) -> Option<String> {
+    let is_filled = |field: &schema::Field| {
+        let mut joins = field.directives.iter().filter(|it| it.name == "join__field");
+        joins.any(|it| it.arguments.iter().any(|(name, _)| name == "contextArguments"))
+    };
+    typed_fields(document).find_map(|(name, fields)| {
+        let field = fields.iter().find(|field| is_filled(field))?;
+        Some(format!("{name}.{}", field.name))
+    })
+}
+
 /// Reads an SDL document.
 pub(crate) fn read(sdl: &str) -> Result<schema::Document, PlanError> {
     safe_parse_schema(sdl).map_err(|error| PlanError::Schema(error.to_string()))
@@ -361,6 +380,17 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, PlanError>) -> Result<T, PlanErro
         tracing::error!("the query planner panicked");
         Err(PlanError::Panic)
     })
+}
+
+/// What is said of directives that clients know from elsewhere.
+fn unsupported(message: &str) -> Option<String> {
+    let name = message.strip_prefix("Unknown directive \"@")?.strip_suffix("\".")?;
+    let what = match name {
+        "defer" => "a response comes as a whole",
+        "stream" => "a list comes as a whole",
+        _ => return None,
+    };
+    Some(format!("Directive \"@{name}\" is not supported: {what}."))
 }
 
 fn location(position: graphql_tools::parser::Pos) -> Location {

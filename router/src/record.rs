@@ -110,6 +110,19 @@ impl Record {
         span
     }
 
+    /// Whether it is known what it is.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.kind.is_some()
+    }
+
+    /// The same for whoever tells it from now on, because its answers are streamed. Here nothing
+    /// is left to tell.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let mut rest = Self::new(self.way, self.trace, self.started);
+        rest.closed = true;
+        std::mem::replace(self, rest)
+    }
+
     /// Its cost, once it is prepared.
     pub(crate) fn cost(&self) -> u64 {
         self.cost
@@ -147,13 +160,19 @@ impl Record {
     /// It is refused with these errors, and that is all.
     pub(crate) fn refuse(mut self, errors: &[GraphQLError]) {
         self.refused(errors.len());
-        let status = errors.first().map_or(StatusCode::BAD_REQUEST, GraphQLError::status);
+        let status = match self.way {
+            // The streamed response has begun.
+            Way::Http => StatusCode::OK,
+            _ => errors.first().map_or(StatusCode::BAD_REQUEST, GraphQLError::status),
+        };
         self.close(status);
     }
 
     /// It is over, or its stream has begun.
     pub(crate) fn close(mut self, status: StatusCode) {
-        self.tell(status.as_u16());
+        if !self.closed {
+            self.tell(status.as_u16());
+        }
     }
 
     fn tell(&mut self, status: u16) {

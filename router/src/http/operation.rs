@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::{Answer, Engine, Operation, Prepared},
-    error::{GraphQLError, code},
+    error::{self, GraphQLError, code},
     gateway::Gateway,
     record::Record,
     subscription::{self, multipart, sse},
@@ -48,7 +48,8 @@ impl Caller<'_> {
         let outcome = self.try_run(request, record).await;
         match &outcome {
             Ok(Outcome::Answer(answer)) => record.answered(answer),
-            Ok(Outcome::Stream(_)) => record.begun(),
+            // Refused, or handed over to whoever runs it.
+            Ok(Outcome::Stream(_)) => {}
             Err(_) => record.refused(1),
         }
         outcome
@@ -66,7 +67,7 @@ impl Caller<'_> {
         let prepared = engine.prepare_for(&document, name, &self.identity).await;
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(errors) => return Ok(self.refused(errors)),
+            Err(errors) => return Ok(self.refused(errors, record)),
         };
         documents.keep(&document).await;
         let span = record.prepared(&prepared, &request.variables);
@@ -76,7 +77,7 @@ impl Caller<'_> {
             return Err(Refusal::new(status, code::BAD_REQUEST, message));
         }
         if let Err(error) = engine.check_cost(&prepared, &request.variables) {
-            return Ok(self.refused(vec![error]));
+            return Ok(self.refused(vec![error], record));
         }
         let mut ctx = self.gateway.context(self.identity.clone(), self.headers);
         ctx.trace = span.context();
@@ -89,7 +90,7 @@ impl Caller<'_> {
                 last_event_id: sse::last_event_id(self.headers),
             };
             let live = &self.gateway.live;
-            let mut deliveries = live.run(query, ctx);
+            let mut deliveries = live.run_recorded(query, ctx, Some(record.hand_over()));
             if prepared.operation() != Operation::Subscription {
                 deliveries = subscription::begun(live, deliveries).await;
             }
@@ -108,7 +109,10 @@ impl Caller<'_> {
     }
 
     /// An operation that isn't executed.
-    fn refused(&self, errors: Vec<GraphQLError>) -> Outcome {
+    fn refused(&self, mut errors: Vec<GraphQLError>, record: &mut Record) -> Outcome {
+        record.refused(errors.len());
+        // A stream is written when the request's own scope is over.
+        error::name_trace(&mut errors, &self.trace);
         let live = &self.gateway.live;
         match self.media {
             Media::EventStream => Outcome::Stream(sse::refuse(live, errors)),

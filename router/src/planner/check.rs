@@ -12,8 +12,8 @@ use graphql_tools::{parser::schema::Value, static_graphql::schema};
 
 use super::{
     BatchFetchNode, FetchNode, FetchNodePathSegment, FetchRewrite, FieldSelection, FlattenNodePath,
-    FlattenNodePathSegment as Segment, OperationDefinition, PlanNode, Planner, SelectionItem,
-    SelectionSet, SubgraphFetchOperation,
+    FlattenNodePathSegment as Segment, OperationDefinition, OperationKind, PlanNode, Planner,
+    SelectionItem, SelectionSet, SubgraphFetchOperation,
     apart::inlined,
     requirement::text,
     stand_in::{graphs, selection_of, typed_fields},
@@ -31,6 +31,8 @@ pub(super) struct Shapes {
     external: HashSet<Coordinate>,
     /// What fields provide.
     provides: HashMap<Coordinate, Vec<SelectionItem>>,
+    /// Interfaces that some subgraph sees as an object.
+    interface_objects: HashSet<String>,
 }
 
 /// Subgraph, type and field.
@@ -57,6 +59,14 @@ impl Shapes {
             }
             _ => None,
         }));
+        let yes = ("isInterfaceObject".to_owned(), Value::Boolean(true));
+        let interfaces = document.definitions.iter().filter_map(|definition| match definition {
+            schema::Definition::TypeDefinition(schema::TypeDefinition::Interface(it)) => Some(it),
+            _ => None,
+        });
+        let seen =
+            interfaces.filter(|it| it.directives.iter().any(|it| it.arguments.contains(&yes)));
+        let interface_objects = seen.map(|it| it.name.clone()).collect();
         let mut external = HashSet::new();
         let mut provides = HashMap::new();
         for (name, fields) in typed_fields(document) {
@@ -89,7 +99,7 @@ impl Shapes {
             (name, fields.collect())
         });
         let fields = fields.collect();
-        Self { fields, leaves, external, provides }
+        Self { fields, leaves, external, provides, interface_objects }
     }
 
     /// Whether a plan asks a subgraph for fields of different shapes under one key, or
@@ -111,14 +121,11 @@ impl Shapes {
 
     fn conflicts(&self, service: &str, operation: &SubgraphFetchOperation) -> bool {
         let operation = inlined(operation);
-        let root = operation.operation_kind.as_ref().map_or("Query".to_owned(), |kind| {
-            let name = kind.to_string();
-            name[..1].to_uppercase() + &name[1..]
-        });
+        let root = root_type(operation.operation_kind.as_ref());
         let set = &operation.selection_set;
         let has_provided = !self.provides.is_empty();
-        self.clash(service, &[(&root, set)])
-            || (has_provided && self.overreaches(service, &root, set, &[]))
+        self.clash(service, &[(root, set)])
+            || (has_provided && self.overreaches(service, root, set, &[]))
     }
 
     /// Whether external fields are asked for that are not among the provided ones.
@@ -177,10 +184,24 @@ impl Shapes {
         })
     }
 
+    /// The name of a field's type.
+    fn named(&self, parent: &str, field: &str) -> Option<&str> {
+        let shape = self.fields.get(parent)?.get(field)?;
+        Some(shape.general.trim_matches(['[', ']', '!']))
+    }
+
     fn type_of(&self, service: &str, parent: &str, field: &str) -> Option<&str> {
         let Shape { general, differ } = self.fields.get(parent)?.get(field)?;
         let here = differ.iter().find(|(graph, _)| graph == service);
         Some(here.map_or(general, |(_, ty)| ty))
+    }
+}
+
+fn root_type(kind: Option<&OperationKind>) -> &'static str {
+    match kind {
+        None | Some(OperationKind::Query) => "Query",
+        Some(OperationKind::Mutation) => "Mutation",
+        Some(OperationKind::Subscription) => "Subscription",
     }
 }
 
@@ -237,7 +258,8 @@ impl Planner {
         if let Some(node) = node {
             self.note(node, &[], &mut fetched);
         }
-        self.is_fetched(&operation.selection_set, &mut Vec::new(), None, &fetched)
+        let root = root_type(operation.operation_kind.as_ref());
+        self.is_fetched((root, &operation.selection_set), &mut Vec::new(), None, &fetched)
     }
 
     fn note(&self, node: &PlanNode, at: &[Segment], fetched: &mut Fetched) {
@@ -324,9 +346,11 @@ impl Planner {
         }
     }
 
+    /// Whether all of a selection of a type is; `types` are its concrete ones, None where
+    /// they do not matter.
     fn is_fetched(
         &self,
-        set: &SelectionSet,
+        (parent, set): (&str, &SelectionSet),
         path: &mut Vec<String>,
         types: Option<&Names>,
         fetched: &Fetched,
@@ -335,17 +359,28 @@ impl Planner {
             SelectionItem::Field(field) if field.name == "__typename" => true,
             SelectionItem::Field(field) => {
                 path.push(field.selection_identifier().to_owned());
+                let name = self.shapes.named(parent, &field.name).unwrap_or_default();
+                let inner = self.concrete(name);
+                let set = (name, &field.selections);
                 let is_there = fetched.has(path, field, types)
-                    && self.is_fetched(&field.selections, path, None, fetched);
+                    && self.is_fetched(set, path, inner.as_ref(), fetched);
                 path.pop();
                 is_there
             }
             SelectionItem::InlineFragment(it) => {
                 let types = self.narrowed(types, &it.type_condition);
-                self.is_fetched(&it.selections, path, Some(&types), fetched)
+                let set = (it.type_condition.as_str(), &it.selections);
+                self.is_fetched(set, path, Some(&types), fetched)
             }
             SelectionItem::FragmentSpread(_) => true,
         })
+    }
+
+    /// The implementations of an interface of which there are interface objects; None for
+    /// any other type.
+    fn concrete(&self, name: &str) -> Option<Names> {
+        let is_seen = self.shapes.interface_objects.contains(name);
+        is_seen.then(|| self.members(name).into_iter().filter(|it| **it != *name).collect())
     }
 
     fn narrowed(&self, types: Option<&Names>, condition: &str) -> Names {

@@ -181,7 +181,8 @@ impl Live {
         let mut changes = self.current.subscribe();
         let current = Arc::clone(&changes.borrow_and_update());
         let prepared = current.engine.prepare_for(&query.query, name, &context.identity).await?;
-        let span = record.as_mut().map(|record| record.prepared(&prepared, &query.variables));
+        let unknown = record.as_mut().filter(|record| !record.is_prepared());
+        let span = unknown.map(|record| record.prepared(&prepared, &query.variables));
         if let Some(span) = &span {
             context.trace = span.context();
         }

@@ -18,6 +18,7 @@ use tokio_stream::{StreamExt as _, StreamMap};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    authentication::has_expired,
     document::Asked,
     engine::{RequestContext, Variables},
     error::{GraphQLError, code},
@@ -241,6 +242,11 @@ impl Client {
                 code::BAD_REQUEST,
                 format!("A connection can have {most} operations running."),
             );
+            return self.refuse(&id, error, record).await;
+        }
+        if has_expired(&self.connection.context.identity) {
+            let message = "The access token has expired: connect again with a new one.";
+            let error = GraphQLError::new(code::UNAUTHENTICATED, message);
             return self.refuse(&id, error, record).await;
         }
         let extensions = operation.extensions.unwrap_or_default();

@@ -330,3 +330,39 @@ async fn fields_of_different_types_in_entity_fetches() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn conditions_on_members_of_a_union() {
+    let stage = Stage::open("interface", library()).await;
+    let query = "query($x: Boolean!) { search { ... on Owner @include(if: $x) { name } \
+                 ... on Result @skip(if: $x) { ... on Film { minutes } ... on Book { title stars } } \
+                 ... on Film { stars @include(if: $x) } } }";
+    stage
+        .gives_with(
+            query,
+            json!({ "x": true }),
+            json!({ "search": [{ "name": "Ann" }, { "stars": 4 }, {}] }),
+        )
+        .await;
+    stage
+        .gives_with(
+            query,
+            json!({ "x": false }),
+            json!({ "search": [{}, { "minutes": 117 }, { "title": "Dune", "stars": 5 }] }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_member_that_no_condition_leaves_is_not_fetched() {
+    let stage = Stage::open("interface", library()).await;
+    stage
+        .gives_with(
+            "query($x: Boolean!) { search { __typename ... on Owner @include(if: $x) { name } ...F @include(if: $x) } } \
+             fragment F on Film { stars quote }",
+            json!({ "x": false }),
+            json!({ "search": [{ "__typename": "Owner" }, { "__typename": "Film" }, { "__typename": "Book" }] }),
+        )
+        .await;
+    assert_eq!(stage.count("review"), 0);
+}

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use graphql_tools::{parser::parse_query, static_graphql::query};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{random, stage::Stage, subgraph::Service, world::World};
 
@@ -24,14 +24,15 @@ fn cases() -> BTreeSet<String> {
     names.filter_map(|name| Some(name.split_once(".supergraph.graphql")?.0.to_owned())).collect()
 }
 
-struct Trial {
+/// A case whose subgraphs have a made-up world, beside one server that has all of it.
+pub(super) struct Trial {
     case: String,
     server: Arc<Service>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 impl Trial {
-    async fn open(case: &str) -> Self {
+    pub(super) async fn open(case: &str) -> Self {
         let world = World::new(&Stage::sdls(case), &Stage::supergraph(case));
         let stage = Stage::open_world(case, &world).await;
         Self { case: case.to_owned(), server: World::server(&world), stage }
@@ -41,18 +42,33 @@ impl Trial {
     async fn failure(&self, text: &str, variables: &Value) -> Option<Result<(), String>> {
         let expected = self.server.answer(text, variables);
         expected.get("data")?;
+        self.stage.forget();
         let response = self.stage.ask_with(text, variables.clone()).await;
         let refused = self.stage.refusals();
+        let told = self.stage.told();
         if response == expected && refused.is_empty() {
-            self.stage.forget();
             return Some(Ok(()));
         }
-        let told = self.stage.told();
-        self.stage.forget();
         Some(Err(format!(
             "{}\n{text} {variables}\ngot      {response}\nexpected {expected}\nrefused {refused:?}{told}",
             self.case
         )))
+    }
+
+    /// The operation gives what the server gives, whatever is in its variables `x` and `y`.
+    pub(super) async fn holds(&self, text: &str) {
+        let values = [(true, true), (true, false), (false, true), (false, false)];
+        let used = |name: &str| text.contains(&format!("${name}: Boolean"));
+        for (x, y) in values.into_iter().filter(|it| (it.0 || used("x")) && (it.1 || used("y"))) {
+            let mut variables = json!({});
+            for (name, value) in [("x", x), ("y", y)] {
+                if used(name) {
+                    variables[name] = value.into();
+                }
+            }
+            let outcome = self.failure(text, &variables).await.expect("the operation is valid");
+            outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        }
     }
 
     /// Takes away what does not matter to a failure.
@@ -72,7 +88,7 @@ impl Trial {
     async fn failures(&self, operations: u64) -> (u64, Vec<String>) {
         let (mut tried, mut failures) = (0, Vec::new());
         if let Ok(text) = std::env::var("MOIM_OPERATION") {
-            let failure = self.failure(&text, &serde_json::json!({})).await;
+            let failure = self.failure(&text, &json!({})).await;
             panic!("{}", failure.expect("it is valid").expect_err("it is right"));
         }
         for seed in 0..operations * SEEDS_PER_OPERATION {

@@ -157,3 +157,94 @@ async fn one_that_is_found_nowhere_has_no_type() {
         .fails("{ random { name stars } }", json!({ "random": null }), json!([["random", "name"]]))
         .await;
 }
+
+/// Requirements that lead from interface object to interface object and back.
+async fn verdicts() -> Stage {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    Stage::open(
+        "requires_object",
+        vec![
+            subgraph(
+                "cinema",
+                json!({
+                    "Query": { "shows": [typed("Movie", "m1"), typed("Series", "s1")], "movie": { "$find": "Movie" } },
+                    "Movie": [{ "id": "m1", "name": "Heat", "minutes": 170 }],
+                    "Series": [{ "id": "s1", "name": "Fargo", "episodes": 51 }],
+                }),
+            ),
+            subgraph("rating", json!({ "Query": { "rated": [{ "id": "s1" }, { "id": "m1" }] } }))
+                .field("Show.stars", move |it, _| text(&it["name"]).len().into())
+                .field("Show.crowned", |it, _| match it["verdict"]["word"].as_str() {
+                    Some(word) => (word == "good").into(),
+                    None => Value::Null,
+                }),
+            subgraph("press", json!({}))
+                .field("Show.verdict", |it, _| match it["stars"].as_i64() {
+                    Some(stars) if stars > 4 => json!({ "word": "good" }),
+                    _ => Value::Null,
+                })
+                .field("Show.votes", |_, arguments| (arguments["min"].as_i64().unwrap() * 100).into()),
+            subgraph("prize", json!({})).field("Show.prize", |it, _| {
+                format!("{} {}", it["crowned"], it["votes"]).into()
+            }),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn requirements_chain_over_interface_objects() {
+    let stage = verdicts().await;
+    stage
+        .gives(
+            "{ shows { stars verdict { word } } }",
+            json!({ "shows": [{ "stars": 4, "verdict": null }, { "stars": 5, "verdict": { "word": "good" } }] }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ shows { id verdict { word } ... on Movie { minutes stars } } movie(id: \"m1\") { verdict { word } name } }",
+            json!({
+                "shows": [
+                    { "id": "m1", "verdict": null, "minutes": 170, "stars": 4 },
+                    { "id": "s1", "verdict": { "word": "good" } },
+                ],
+                "movie": { "verdict": null, "name": "Heat" },
+            }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn requirements_come_back_to_an_interface_object() {
+    let stage = verdicts().await;
+    stage
+        .gives(
+            "{ shows { crowned } }",
+            json!({ "shows": [{ "crowned": null }, { "crowned": true }] }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ rated { crowned stars name } }",
+            json!({ "rated": [
+                { "crowned": true, "stars": 5, "name": "Fargo" },
+                { "crowned": null, "stars": 4, "name": "Heat" },
+            ] }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn it_may_require_fields_with_arguments_after_a_chain() {
+    let stage = verdicts().await;
+    stage
+        .gives(
+            "{ shows { prize votes } rated { __typename prize } }",
+            json!({
+                "shows": [{ "prize": "null 300", "votes": 100 }, { "prize": "true 300", "votes": 100 }],
+                "rated": [{ "__typename": "Series", "prize": "true 300" }, { "__typename": "Movie", "prize": "null 300" }],
+            }),
+        )
+        .await;
+}

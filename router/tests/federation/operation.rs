@@ -339,6 +339,69 @@ async fn mutations_run_one_after_the_other() {
     stage.fails("mutation { a: ping fail b: ping }", Value::Null, json!([["fail"]])).await;
 }
 
+/// `hint` requires `warm`, which requires `touched`: over three subgraphs, so that the
+/// planner finds no way for it from the root.
+#[tokio::test]
+async fn a_mutation_that_is_cut_stays_serial() {
+    let log = Arc::new(Mutex::new(Vec::<String>::new()));
+    let note = |what: &'static str| {
+        let log = Arc::clone(&log);
+        move |told: &Value| log.lock().unwrap().push(format!("{what} {told}"))
+    };
+    let (touch, warm, hint, wipe) = (note("touch"), note("warm"), note("hint"), note("wipe"));
+    let touched = Arc::new(move |_: &Value, arguments: &Value| {
+        touch(&arguments["id"]);
+        json!({ "id": arguments["id"] })
+    });
+    let touched_by = || {
+        let touched = Arc::clone(&touched);
+        move |it: &Value, arguments: &Value| touched(it, arguments)
+    };
+    let stage = Stage::open(
+        "mutation_share",
+        vec![
+            subgraph("a", json!({ "Thing": [{ "id": "1", "touched": 5 }, { "id": "2", "touched": 0 }] }))
+                .field("Mutation.touch", touched_by()),
+            subgraph("b", json!({ "Thing": [{ "id": "1", "name": "One" }, { "id": "2", "name": null }] }))
+                .field("Mutation.touch", touched_by())
+                .field("Mutation.wipe", move |_, _| {
+                    wipe(&Value::Null);
+                    json!([{ "id": "2" }, null])
+                })
+                .field("Thing.warm", move |it, _| {
+                    warm(&it["id"]);
+                    (it["touched"].as_i64().unwrap() > 0).into()
+                }),
+            subgraph("c", json!({ "Thing": [{ "id": "1", "parent": { "id": "2" } }, { "id": "2", "parent": null }] }))
+                .field("Thing.hint", move |it, _| {
+                    hint(&it["id"]);
+                    format!("warm: {}", it["warm"]).into()
+                }),
+        ],
+    )
+    .await;
+    stage
+        .gives(
+            "mutation { one: touch(id: \"1\") { hint parent { name touched } } wipe { hint } two: touch(id: \"2\") { warm hint } }",
+            json!({
+                "one": { "hint": "warm: true", "parent": { "name": null, "touched": 0 } },
+                "wipe": [{ "hint": "warm: false" }, null],
+                "two": { "warm": false, "hint": "warm: false" },
+            }),
+        )
+        .await;
+    let told = log.lock().unwrap().clone();
+    let roots: Vec<_> =
+        told.iter().filter(|it| it.starts_with("touch") || it.starts_with("wipe")).collect();
+    assert_eq!(roots, ["touch \"1\"", "wipe null", "touch \"2\""], "each once, in order");
+    let at = |what: &str| told.iter().position(|it| it == what).unwrap();
+    assert!(
+        at("hint \"1\"") < at("wipe null"),
+        "what is below a field comes before the next: {told:?}"
+    );
+    assert!(at("hint \"2\"") < at("touch \"2\""), "{told:?}");
+}
+
 async fn inputs() -> Stage {
     let told = |name: &'static str| {
         move |_: &Value, arguments: &Value| format!("{name} {arguments}").into()

@@ -282,3 +282,218 @@ async fn a_requirement_may_lie_behind_several_subgraphs() {
         )
         .await;
 }
+
+/// `catalog` has titles and weights by id, `stock` loads by serial: only `register`
+/// knows both keys.
+async fn items() -> Stage {
+    let serial = |number: i64| json!({ "series": "s", "number": number });
+    let item = |id: i64| json!({ "id": id.to_string() });
+    Stage::open(
+        "requires_hops",
+        vec![
+            subgraph(
+                "catalog",
+                json!({
+                    "Query": { "items": { "$all": "Item" }, "boxes": { "$all": "Box" } },
+                    "Item": [
+                        { "id": "1", "title": "Lamp", "weight": 4 },
+                        { "id": "2", "title": "Sofa", "weight": null },
+                        { "id": "3", "title": "Rug", "weight": 7 },
+                    ],
+                    "Box": [{ "code": "x", "items": [item(3), item(1)] }, { "code": "y", "items": [] }],
+                }),
+            ),
+            subgraph(
+                "register",
+                json!({ "Query": { "serials": [item(3), null, item(1)] }, "Item": [
+                    { "id": "1", "serial": serial(10) },
+                    { "id": "2", "serial": serial(20) },
+                    { "id": "3", "serial": serial(30) },
+                ] }),
+            ),
+            subgraph(
+                "stock",
+                json!({ "Query": { "stored": [{ "serial": serial(30) }] }, "Item": [
+                    { "serial": serial(10), "shelf": { "place": "a" } },
+                    { "serial": serial(20), "shelf": null },
+                    { "serial": serial(30), "shelf": { "place": "b" } },
+                ] }),
+            )
+            .field("Item.load", |it, _| (number(&it["weight"]) * 2).into())
+            .field("Item.label", |it, _| format!("{} {}", it["title"], it["weight"]).into()),
+            subgraph(
+                "plan",
+                json!({ "Item": [
+                    { "id": "1", "weight2": 40 }, { "id": "2", "weight2": null }, { "id": "3", "weight2": 70 },
+                ] }),
+            )
+            .field("Item.effort", |it, _| (number(&it["load"]) + 1).into())
+            .field("Item.route", |it, _| {
+                let shelf = &it["shelf"];
+                format!("{} {} {}", it["load"], shelf["place"], shelf["floor"]).into()
+            })
+            .field("Box.sum", |it, _| {
+                let items = it["items"].as_array().unwrap().iter();
+                items.map(|it| number(&it["load"]) + number(&it["weight2"])).sum::<i64>().into()
+            }),
+            subgraph(
+                "building",
+                json!({ "Shelf": [
+                    { "place": "a", "floor": 1, "top": { "serial": serial(30) } },
+                    { "place": "b", "floor": null, "top": null },
+                ] }),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_requirement_is_met_over_the_key_of_a_third_subgraph() {
+    let stage = items().await;
+    stage
+        .gives(
+            "{ items { label load } }",
+            json!({ "items": [
+                { "label": "\"Lamp\" 4", "load": 8 },
+                { "label": "\"Sofa\" null", "load": -2 },
+                { "label": "\"Rug\" 7", "load": 14 },
+            ] }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ stored { load title } serials { label } }",
+            json!({
+                "stored": [{ "load": 14, "title": "Rug" }],
+                "serials": [{ "label": "\"Rug\" 7" }, null, { "label": "\"Lamp\" 4" }],
+            }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_chain_of_requirements_crosses_a_third_subgraph_twice() {
+    let stage = items().await;
+    stage
+        .gives(
+            "{ items { effort } stored { effort id } }",
+            json!({
+                "items": [{ "effort": 9 }, { "effort": -1 }, { "effort": 15 }],
+                "stored": [{ "effort": 15, "id": "3" }],
+            }),
+        )
+        .await;
+    stage
+        .gives(
+            "{ items { route shelf { top { label effort } } } }",
+            json!({ "items": [
+                { "route": "8 \"a\" 1", "shelf": { "top": { "label": "\"Rug\" 7", "effort": 15 } } },
+                { "route": "-2 null null", "shelf": null },
+                { "route": "14 \"b\" null", "shelf": { "top": null } },
+            ] }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_list_is_required_whose_items_require_in_turn() {
+    items()
+        .await
+        .gives(
+            "{ boxes { code sum items { load } } }",
+            json!({ "boxes": [
+                { "code": "x", "sum": 132, "items": [{ "load": 14 }, { "load": 8 }] },
+                { "code": "y", "sum": 0, "items": [] },
+            ] }),
+        )
+        .await;
+}
+
+async fn deliveries() -> Stage {
+    Stage::open(
+        "requires_condition",
+        vec![
+            subgraph(
+                "order",
+                json!({
+                    "Query": { "orders": { "$all": "Order" }, "order": { "$find": "Order" } },
+                    "Order": [
+                        { "id": "1", "total": 5, "buyer": { "tier": 2, "name": "Ann" },
+                          "gift": { "__typename": "Card", "id": "c", "text": "Hi" } },
+                        { "id": "2", "total": 7, "buyer": null,
+                          "gift": { "__typename": "Box", "id": "b", "size": 3 } },
+                    ],
+                }),
+            ),
+            subgraph("shipping", json!({}))
+                .field("Order.delivery", |it, _| {
+                    let fee = number(&it["total"]) * 10 + number(&it["buyer"]["tier"]);
+                    json!({ "fee": fee, "label": format!("<{fee}>"), "carrier": { "code": "dhl" } })
+                })
+                .field("Order.wrapping", |it, _| {
+                    format!("{} {}", it["gift"]["text"], it["gift"]["size"]).into()
+                }),
+            subgraph("carrier", json!({ "Carrier": [{ "code": "dhl", "name": "DHL" }] }))
+                .field("Order.days", |it, _| (number(&it["delivery"]["fee"]) + 1).into()),
+            subgraph(
+                "shop",
+                json!({
+                    "Card": [{ "id": "c", "price": 1 }],
+                    "Box": [{ "id": "b", "price": 9, "material": "wood" }],
+                }),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn conditions_inside_a_field_that_requires() {
+    let stage = deliveries().await;
+    let query = "query($x: Boolean!, $y: Boolean!) { order(id: \"1\") { days @include(if: $y) delivery { \
+                 fee @include(if: $x) ... @skip(if: $x) { label } carrier @include(if: $y) { name @skip(if: $x) code } } } }";
+    for (x, y, expected) in [
+        (
+            true,
+            true,
+            json!({ "days": 53, "delivery": { "fee": 52, "carrier": { "code": "dhl" } } }),
+        ),
+        (true, false, json!({ "delivery": { "fee": 52 } })),
+        (
+            false,
+            true,
+            json!({ "days": 53, "delivery": { "label": "<52>", "carrier": { "name": "DHL", "code": "dhl" } } }),
+        ),
+        (false, false, json!({ "delivery": { "label": "<52>" } })),
+    ] {
+        stage.gives_with(query, json!({ "x": x, "y": y }), json!({ "order": expected })).await;
+    }
+}
+
+#[tokio::test]
+async fn conditions_inside_what_is_required() {
+    let stage = deliveries().await;
+    let query = "query($x: Boolean!) { orders { buyer @include(if: $x) { tier @skip(if: $x) name } total @skip(if: $x) \
+                 wrapping gift { ... on Card @include(if: $x) { text } ... on Box { size @skip(if: $x) price } } days } }";
+    stage
+        .gives_with(
+            query,
+            json!({ "x": true }),
+            json!({ "orders": [
+                { "buyer": { "name": "Ann" }, "wrapping": "\"Hi\" null", "gift": { "text": "Hi" }, "days": 53 },
+                { "buyer": null, "wrapping": "null 3", "gift": { "price": 9 }, "days": 70 },
+            ] }),
+        )
+        .await;
+    stage
+        .gives_with(
+            query,
+            json!({ "x": false }),
+            json!({ "orders": [
+                { "total": 5, "wrapping": "\"Hi\" null", "gift": {}, "days": 53 },
+                { "total": 7, "wrapping": "null 3", "gift": { "size": 3, "price": 9 }, "days": 70 },
+            ] }),
+        )
+        .await;
+}

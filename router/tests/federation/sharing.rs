@@ -349,3 +349,28 @@ async fn an_entity_inside_an_entity_is_called_with_its_parent() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn tags_change_nothing_and_are_not_shown() {
+    let stage = Stage::open(
+        "tag",
+        vec![
+            subgraph(
+                "a",
+                json!({ "Query": { "items": { "$all": "Item" } }, "Item": [{ "id": "1", "name": "Lamp" }] }),
+            ),
+            subgraph("b", json!({ "Item": [{ "id": "1", "state": "ON" }] })),
+        ],
+    )
+    .await;
+    stage
+        .gives(
+            "{ items { name(short: true) state } }",
+            json!({ "items": [{ "name": "Lamp", "state": "ON" }] }),
+        )
+        .await;
+    let response = stage.ask("{ __schema { directives { name } } }").await;
+    let shown = response["data"]["__schema"]["directives"].as_array().expect("directives");
+    assert!(shown.contains(&json!({ "name": "skip" })), "{response}");
+    assert!(!shown.contains(&json!({ "name": "tag" })), "{response}");
+}

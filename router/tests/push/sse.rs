@@ -9,6 +9,8 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
+use crate::log;
+
 use super::{
     house::{House, MEMBER, OUTSIDER, token},
     stand::{PATIENCE, eventually},
@@ -320,4 +322,54 @@ async fn a_router_that_stops_lets_its_clients_come_back() {
     house.router.close();
     assert_eq!(stream.any().await.expect("a comment").name, ":");
     assert!(stream.any().await.is_none(), "the body ends without a `complete`");
+}
+
+#[tokio::test]
+async fn each_stream_has_a_line_that_says_how_it_began() {
+    log::keep();
+    let house = House::new().await;
+    let body = |name: &str, field: &str| json!({"query": format!("{name} {{ {field} }}")});
+    let room = "roomUpdated(roomId: \"r1\") { type }";
+    // Given one that begins, one whose guard refuses it, a query that fails, and a refused one
+    let mut begun = Stream::open(
+        &house,
+        post(&house, Some(&token(MEMBER, 600)), &body("subscription StreamBegun", room)),
+    )
+    .await;
+    begun.event().await;
+    for request in [
+        post(&house, Some(&token(OUTSIDER, 600)), &body("subscription StreamGuarded", room)),
+        post(&house, None, &body("subscription StreamGuarded", room)),
+    ] {
+        Stream::open(&house, request).await.refusal().await;
+    }
+    let failing = body("mutation StreamFailed", "rename(id: \"r1\", title: \"x\") { id }");
+    let mut failed = Stream::open(&house, post(&house, None, &failing)).await;
+    assert!(failed.event().await.data()["errors"].is_array());
+    failed.completes().await;
+    let mut refused =
+        Stream::open(&house, post(&house, Some(&token(MEMBER, 600)), &body("subscription", "no")))
+            .await;
+    let error = refused.event().await.data()["errors"][0].take();
+    // Then their lines tell it
+    let told = |name: &str| {
+        let lines = log::lines("operation", name).into_iter();
+        lines
+            .map(|line| {
+                assert_eq!(
+                    (&line["way"], &line["status"]),
+                    (&json!("http"), &json!(200)),
+                    "{line}"
+                );
+                line["errors"].as_u64().expect("a number")
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told("StreamBegun"), [0]);
+    assert_eq!(told("StreamGuarded"), [1, 1]);
+    assert_eq!(told("StreamFailed"), [1]);
+    let trace = error["extensions"]["traceId"].as_str().expect("a trace");
+    let lines = log::lines("trace_id", trace);
+    let line = lines.iter().find(|line| line["message"] == "request").expect("its line");
+    assert_eq!((&line["status"], &line["errors"]), (&json!(200), &json!(1)), "{line}");
 }

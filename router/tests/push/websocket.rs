@@ -309,6 +309,15 @@ async fn an_expiring_token_ends_the_operation() {
     let message = client.hear().await;
     assert_eq!(message["type"], "error");
     assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    // Nothing that it could do is possible any more, either
+    let rename = "mutation { rename(id: \"r1\", title: \"stolen\") { title } }";
+    for query in [rename, "{ room(id: \"r1\") { title } }", ROOM] {
+        client.subscribe("2", query).await;
+        let message = client.hear().await;
+        assert_eq!(message["type"], "error", "{query}: {message}");
+        assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{query}");
+    }
+    assert_eq!(*house.state.title.lock().expect("no panic"), "first");
 }
 
 #[tokio::test]
