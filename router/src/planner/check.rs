@@ -1,7 +1,8 @@
 //! What the planner answers is checked where it is known to err.
 //!
-//! - It may forget fields of interface objects: each leaf of an operation must be
-//!   fetched, of each type that it is asked of.
+//! - It may forget fields of interface objects, or what they require: each leaf of an
+//!   operation must be fetched, of each type that it is asked of, and an entity fetch
+//!   reaches only the types of which all is there that it needs.
 //! - It tells fields apart whose types differ between members of an abstract type,
 //!   but not where they meet further inside: a subgraph would refuse the operation.
 //! - It may take for provided what is provided on another path only.
@@ -31,6 +32,8 @@ pub(super) struct Shapes {
     external: HashSet<Coordinate>,
     /// What fields provide.
     provides: HashMap<Coordinate, Vec<SelectionItem>>,
+    /// The names of what fields require.
+    requires: HashMap<Coordinate, Vec<String>>,
     /// Interfaces that some subgraph sees as an object.
     interface_objects: HashSet<String>,
 }
@@ -69,6 +72,7 @@ impl Shapes {
         let interface_objects = seen.map(|it| it.name.clone()).collect();
         let mut external = HashSet::new();
         let mut provides = HashMap::new();
+        let mut requires = HashMap::new();
         for (name, fields) in typed_fields(document) {
             for field in fields {
                 for join in field.directives.iter().filter(|it| it.name == "join__field") {
@@ -78,6 +82,14 @@ impl Shapes {
                     let place = (graph.clone(), name.clone(), field.name.clone());
                     if let Some(set) = text(join, "provides").and_then(selection_of) {
                         provides.insert(place.clone(), SelectionSet::from(set).items);
+                    }
+                    if let Some(set) = text(join, "requires").and_then(selection_of) {
+                        let items = SelectionSet::from(set).items.into_iter();
+                        let names = items.filter_map(|item| match item {
+                            SelectionItem::Field(field) => Some(field.name),
+                            _ => None,
+                        });
+                        requires.insert(place.clone(), names.collect());
                     }
                     if join.arguments.contains(&("external".into(), Value::Boolean(true))) {
                         external.insert(place);
@@ -99,7 +111,7 @@ impl Shapes {
             (name, fields.collect())
         });
         let fields = fields.collect();
-        Self { fields, leaves, external, provides, interface_objects }
+        Self { fields, leaves, external, provides, requires, interface_objects }
     }
 
     /// Whether a plan asks a subgraph for fields of different shapes under one key, or
@@ -246,10 +258,13 @@ fn gather<'s>(
     }
 }
 
-/// What is fetched: the concrete types of the objects around a field, by its path
-/// and arguments; None for any.
+/// What is fetched: by path, with its arguments, the concrete types of the objects around
+/// a field; None for any.
 #[derive(Default)]
-struct Fetched(HashMap<(Vec<String>, String), Vec<Option<Names>>>);
+struct Fetched(HashMap<Vec<String>, Vec<(String, Option<Names>)>>);
+
+/// What the planner's own aliases stand for, and the subgraph that is asked.
+type Asked<'a> = (&'a HashMap<&'a str, &'a str>, &'a str);
 
 impl Planner {
     /// Whether a plan fetches every leaf of an operation.
@@ -276,15 +291,15 @@ impl Planner {
 
     fn note_fetch(&self, fetch: &FetchNode, at: &[Segment], fetched: &mut Fetched) {
         let names = renamed(fetch.output_rewrites.as_deref());
+        let asked = (&names, fetch.service_name.as_str());
         let operation = inlined(&fetch.operation);
         match &fetch.requires {
             Some(requires) => {
-                let types = self.types_at(at, requires);
-                self.note_entities(&operation, "_entities", (&[at], types), (&names, fetched));
+                self.note_entities(&operation, "_entities", (at, requires), asked, fetched);
             }
             None => {
                 let mut path = keys(at);
-                self.note_set(&operation.selection_set, &mut path, None, (&names, fetched));
+                self.note_set(&operation.selection_set, &mut path, None, &names, fetched);
             }
         }
     }
@@ -293,10 +308,10 @@ impl Planner {
         let operation = inlined(&batch.operation);
         for alias in &batch.entity_batch.aliases {
             let names = renamed(alias.output_rewrites.as_deref());
+            let asked = (&names, batch.service_name.as_str());
             for path in alias.merge_paths.iter().map(FlattenNodePath::as_slice) {
-                let types = self.types_at(path, &alias.requires);
-                let places = (&[path][..], types);
-                self.note_entities(&operation, &alias.alias, places, (&names, fetched));
+                let place = (path, &alias.requires);
+                self.note_entities(&operation, &alias.alias, place, asked, fetched);
             }
         }
     }
@@ -305,19 +320,45 @@ impl Planner {
         &self,
         operation: &OperationDefinition,
         alias: &str,
-        (paths, types): (&[&[Segment]], Names),
-        (names, fetched): (&HashMap<&str, &str>, &mut Fetched),
+        (path, requires): (&[Segment], &SelectionSet),
+        (names, service): Asked<'_>,
+        fetched: &mut Fetched,
     ) {
+        let types = self.known(path, requires, fetched);
+        let given = gathered(requires);
         for item in &operation.selection_set.items {
             if let SelectionItem::Field(field) = item
                 && field.selection_identifier() == alias
             {
-                for path in paths {
-                    let mut path = keys(path);
-                    self.note_set(&field.selections, &mut path, Some(&types), (names, fetched));
-                }
+                let set = self.met(service, "", &field.selections, &given);
+                self.note_set(&set, &mut keys(path), Some(&types), names, fetched);
             }
         }
+    }
+
+    /// What is asked of an entity without the fields whose requirements are not `given`.
+    fn met(
+        &self,
+        service: &str,
+        parent: &str,
+        set: &SelectionSet,
+        given: &HashSet<&str>,
+    ) -> SelectionSet {
+        let items = set.items.iter().filter_map(|item| match item {
+            SelectionItem::Field(field) => {
+                let place = (service.to_owned(), parent.to_owned(), field.name.clone());
+                let needs = self.shapes.requires.get(&place);
+                let is_met = needs.is_none_or(|it| it.iter().all(|it| given.contains(&**it)));
+                is_met.then(|| item.clone())
+            }
+            SelectionItem::InlineFragment(it) => {
+                let mut it = it.clone();
+                it.selections = self.met(service, &it.type_condition, &it.selections, given);
+                Some(SelectionItem::InlineFragment(it))
+            }
+            SelectionItem::FragmentSpread(_) => Some(item.clone()),
+        });
+        SelectionSet { items: items.collect() }
     }
 
     fn note_set(
@@ -325,21 +366,22 @@ impl Planner {
         set: &SelectionSet,
         path: &mut Vec<String>,
         types: Option<&Names>,
-        (names, fetched): (&HashMap<&str, &str>, &mut Fetched),
+        names: &HashMap<&str, &str>,
+        fetched: &mut Fetched,
     ) {
         for item in &set.items {
             match item {
                 SelectionItem::Field(field) => {
                     let key = field.selection_identifier();
                     path.push((*names.get(key).unwrap_or(&key)).to_owned());
-                    let place = (path.clone(), arguments(field));
-                    fetched.0.entry(place).or_default().push(types.cloned());
-                    self.note_set(&field.selections, path, None, (names, fetched));
+                    let found = (arguments(field), types.cloned());
+                    fetched.0.entry(path.clone()).or_default().push(found);
+                    self.note_set(&field.selections, path, None, names, fetched);
                     path.pop();
                 }
                 SelectionItem::InlineFragment(it) => {
                     let types = self.narrowed(types, &it.type_condition);
-                    self.note_set(&it.selections, path, Some(&types), (names, fetched));
+                    self.note_set(&it.selections, path, Some(&types), names, fetched);
                 }
                 SelectionItem::FragmentSpread(_) => {}
             }
@@ -379,30 +421,87 @@ impl Planner {
     /// The implementations of an interface of which there are interface objects; None for
     /// any other type.
     fn concrete(&self, name: &str) -> Option<Names> {
-        let is_seen = self.shapes.interface_objects.contains(name);
-        is_seen.then(|| self.members(name).into_iter().filter(|it| **it != *name).collect())
+        self.shapes.interface_objects.contains(name).then(|| self.objects(name))
+    }
+
+    /// The concrete types that belong to a type.
+    fn objects(&self, name: &str) -> Names {
+        let mut objects = self.members(name);
+        if objects.len() > 1 {
+            objects.remove(name);
+        }
+        objects
     }
 
     fn narrowed(&self, types: Option<&Names>, condition: &str) -> Names {
-        let members = self.members(condition).into_iter();
-        members.filter(|name| types.is_none_or(|types| types.contains(&**name))).collect()
+        let objects = self.objects(condition).into_iter();
+        objects.filter(|name| types.is_none_or(|types| types.contains(&**name))).collect()
     }
 
-    /// The types of the entities that are collected at a path.
-    fn types_at(&self, path: &[Segment], requires: &SelectionSet) -> Names {
-        let conditions = requires.items.iter().filter_map(|item| match item {
-            SelectionItem::InlineFragment(it) => Some(it.type_condition.as_str()),
-            _ => None,
-        });
-        let all: Names = conditions.flat_map(|name| self.members(name)).collect();
-        match path.last() {
+    /// The types of the entities at a path of which all is there that is required.
+    fn known(&self, at: &[Segment], requires: &SelectionSet, fetched: &Fetched) -> Names {
+        let here: Option<Names> = match at.last() {
             Some(Segment::TypeCondition(names)) => {
-                let here: Names = names.iter().flat_map(|name| self.members(name)).collect();
-                all.into_iter().filter(|name| here.contains(&**name)).collect()
+                Some(names.iter().flat_map(|name| self.objects(name)).collect())
             }
-            _ => all,
+            _ => None,
+        };
+        let mut path = keys(at);
+        let mut known = Names::default();
+        for item in &requires.items {
+            if let SelectionItem::InlineFragment(it) = item {
+                let names = self.narrowed(here.as_ref(), &it.type_condition).into_iter();
+                known.extend(
+                    names.filter(|name| {
+                        self.is_known(&it.selections, &mut path, Some(name), fetched)
+                    }),
+                );
+            }
+        }
+        known
+    }
+
+    /// Whether a selection was fetched of objects of a type; None for any.
+    fn is_known(
+        &self,
+        set: &SelectionSet,
+        path: &mut Vec<String>,
+        name: Option<&str>,
+        fetched: &Fetched,
+    ) -> bool {
+        set.items.iter().all(|item| match item {
+            SelectionItem::Field(field) if field.name == "__typename" => true,
+            SelectionItem::Field(field) => {
+                path.push(field.selection_identifier().to_owned());
+                let is_there = fetched.has_of(path, name)
+                    && self.is_known(&field.selections, path, None, fetched);
+                path.pop();
+                is_there
+            }
+            SelectionItem::InlineFragment(it) => {
+                let is_other =
+                    name.is_some_and(|name| !self.objects(&it.type_condition).contains(name));
+                is_other || self.is_known(&it.selections, path, name, fetched)
+            }
+            SelectionItem::FragmentSpread(_) => true,
+        })
+    }
+}
+
+/// The names of the fields right inside the fragments of what a fetch sends.
+fn gathered(requires: &SelectionSet) -> HashSet<&str> {
+    let mut names = HashSet::new();
+    for item in &requires.items {
+        match item {
+            SelectionItem::Field(field) => {
+                names.insert(field.name.as_str());
+                names.insert(field.selection_identifier());
+            }
+            SelectionItem::InlineFragment(it) => names.extend(gathered(&it.selections)),
+            SelectionItem::FragmentSpread(_) => {}
         }
     }
+    names
 }
 
 impl Fetched {
@@ -410,12 +509,23 @@ impl Fetched {
         if types.is_some_and(|types| types.iter().next().is_none()) {
             return true;
         }
-        let place = (path.to_vec(), arguments(field));
-        let Some(found) = self.0.get(&place) else { return false };
-        let Some(types) = types else { return true };
+        let arguments = arguments(field);
+        let found = self.0.get(path).into_iter().flatten();
+        let found: Vec<_> = found.filter(|it| it.0 == arguments).collect();
+        let Some(types) = types else { return !found.is_empty() };
         types
             .iter()
-            .all(|name| found.iter().any(|it| it.as_ref().is_none_or(|it| it.contains(&**name))))
+            .all(|name| found.iter().any(|it| it.1.as_ref().is_none_or(|it| it.contains(&**name))))
+    }
+
+    /// Whether a field was fetched of objects of this type, with whatever arguments.
+    fn has_of(&self, path: &[String], name: Option<&str>) -> bool {
+        let mut found = self.0.get(path).into_iter().flatten();
+        found.any(|(_, types)| match (types, name) {
+            (Some(types), Some(name)) => types.contains(name),
+            (Some(types), None) => !types.is_empty(),
+            (None, _) => true,
+        })
     }
 }
 

@@ -95,8 +95,14 @@ async fn fields_of_an_interface_object_are_not_forgotten() {
         "interface_object",
         &[
             "{ show(id: \"x\") { ... on Series { votes { of { ... on Series { id } } } stars } } }",
+            "query($x: Boolean!) { worst { label ... on Movie { t: __typename @skip(if: $x) badge } } }",
             "{ worst { ... on Series { votes { by } stars } ... on Movie { id label } } }",
         ],
+    )
+    .await;
+    hold(
+        "requires_object",
+        &["{ rated { ... on Series { crowned } ... on Movie { id crowned } } }"],
     )
     .await;
 }
