@@ -24,6 +24,17 @@ const MEETING_QUESTION: &str = "query Attendance($of: [_Any!]!) {
 const USER_QUESTION: &str = "query People($of: [_Any!]!) {
     found: _entities(representations: $of) { ... on User { id name timeZone } } }";
 
+/// Those of these people (at most [`PEOPLE_MAX`]) who have an account.
+///
+/// # Errors
+/// When the user service can't be asked.
+pub async fn existing(kernel: &Kernel, people: &[Uuid]) -> Result<Vec<Uuid>, PeerError> {
+    let of = people.iter().take(PEOPLE_MAX);
+    let of: Vec<Value> = of.map(|id| json!({ "__typename": "User", "id": id })).collect();
+    let found: Vec<Identified> = ask(kernel, USER, USER_QUESTION, of.into()).await?;
+    Ok(found.into_iter().map(|user| user.id).collect())
+}
+
 /// Who attends a meeting, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attendance {

@@ -31,6 +31,10 @@ fn nobody_is_told_what_they_did_themselves() {
     let told = |to, data| recipients(to, &data, &circle).into_iter().collect::<Vec<_>>();
     assert_eq!(told(To::Guests, json!({})), [guest]);
     assert_eq!(told(To::Everybody, json!({})).len(), 2);
+    let named = Uuid::now_v7();
+    let shared =
+        told(To::EverybodyAndNamed, json!({ "sharedBy": host, "userIds": [named, guest] }));
+    assert_eq!(shared, [guest.min(named), guest.max(named)]);
     let by = |actor: Uuid| json!({ "assigneeId": guest, "actorId": actor });
     assert_eq!(told(To::Assignee, by(host)), [guest]);
     assert!(told(To::Assignee, by(guest)).is_empty());

@@ -23,7 +23,7 @@ use crate::schema::loader::TASK_TYPENAME;
 use crate::store::minutes::{SectionRow, Settled};
 use crate::store::segment::SegmentRow;
 use crate::store::speaker::SpeakerRow;
-use crate::store::{meeting, minutes, segment, speaker, task};
+use crate::store::{meeting, minutes, segment, share, speaker, task};
 
 /// The durable consumer of other services' events.
 pub const CONSUMER: &str = "transcript-events";
@@ -131,13 +131,14 @@ impl Listener {
         let told: event::UserDeleted = event.decode()?;
         minutes::forget(tx, told.user_id).await?;
         segment::forget(tx, told.user_id).await?;
-        Ok(speaker::forget(tx, told.user_id).await?)
+        speaker::forget(tx, told.user_id).await?;
+        Ok(share::forget(tx, told.user_id).await?)
     }
 
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
-        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME).await? {
+        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME, None).await? {
             self.tasks.cancel(tx, open).await?;
         }
         Ok(())
@@ -404,6 +405,45 @@ pub fn speaker_changed(speaker: &SpeakerRow, is_new: bool, actor_id: Uuid) -> Ne
             "occurredAt": rfc3339(Utc::now()),
         }),
         changed: json!({ "meeting": meeting_reference(speaker.meeting_id) }),
+        invalidates: Vec::new(),
+    }
+}
+
+/// With whom a transcript was shared.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<'a> {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// Its newest transcript.
+    pub transcript_id: Uuid,
+    /// Who shared it.
+    pub shared_by: Uuid,
+    /// With whom; with nobody in particular by a link.
+    pub user_ids: &'a [Uuid],
+    /// Until when, by a link.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Tells that a transcript was shared.
+#[must_use]
+pub fn transcript_shared(told: Shared<'_>) -> NewEvent {
+    NewEvent {
+        kind: kind::TRANSCRIPT_SHARED,
+        source: NAME,
+        ordering_key: told.meeting_id,
+        entity: "transcript",
+        entity_id: told.transcript_id,
+        verb: "shared",
+        class: Class::Event,
+        data: json!({
+            "meetingId": told.meeting_id,
+            "transcriptId": told.transcript_id,
+            "sharedBy": told.shared_by,
+            "userIds": told.user_ids,
+            "expiresAt": told.expires_at.map(rfc3339),
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({ "meeting": meeting_reference(told.meeting_id) }),
         invalidates: Vec::new(),
     }
 }

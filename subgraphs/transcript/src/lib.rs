@@ -6,8 +6,8 @@
 //! | [`domain`] | pure rules: minutes, progress (what they share with other services is in the crate `text`) |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
-//! | [`review`], [`editing`], [`host`] | what people do to minutes and text, and who leads a meeting |
-//! | [`transcription`], [`worker`] | one attempt at a recording, and the queue it comes from |
+//! | [`review`], [`editing`], [`sharing`], [`host`] | what people do to minutes and text, and who leads a meeting |
+//! | [`transcription`], [`verification`], [`worker`] | one attempt at a recording, a look at what came of it, and the queue they come from |
 //!
 //! The path of a recording: `moim.meeting.ended.v1` → task and job → segments as they are
 //! recognised → transcript, minutes and the task's completion in one transaction.
@@ -20,8 +20,10 @@ pub mod events;
 pub mod host;
 pub mod review;
 pub mod schema;
+pub mod sharing;
 pub mod store;
 pub mod transcription;
+pub mod verification;
 pub mod worker;
 
 use std::sync::{Arc, LazyLock};
@@ -45,7 +47,9 @@ use events::{CONSUMER, Listener, QUEUE};
 use host::Hosts;
 use review::Review;
 use schema::loader::Reader;
+use sharing::Sharing;
 use transcription::Transcriber;
+use verification::Verifier;
 use worker::Worker;
 
 /// The service's name: of the subgraph, its database, its events' source.
@@ -67,6 +71,7 @@ pub struct Service {
     kernel: Kernel,
     endpoint: Arc<Endpoint>,
     transcriber: Transcriber,
+    verifier: Verifier,
 }
 
 impl std::fmt::Debug for Service {
@@ -91,8 +96,9 @@ impl Service {
             engine: engine(&config)?,
             config,
         };
-        let endpoint = endpoint(&kernel, tasks);
-        Ok(Self { kernel, endpoint, transcriber })
+        let verifier = Verifier::new(&kernel, tasks.clone());
+        let endpoint = endpoint(&kernel, tasks, verifier.clone());
+        Ok(Self { kernel, endpoint, transcriber, verifier })
     }
 
     /// Where GraphQL requests come in.
@@ -129,18 +135,22 @@ impl Service {
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
         let tasks = self.transcriber.tasks.clone();
         let concurrency = self.transcriber.config.concurrency;
-        let worker = Arc::new(Worker::new(self.transcriber.clone()));
+        let worker = Arc::new(Worker::new(self.transcriber.clone(), self.verifier.clone()));
         shutdown.spawn(run_worker(bus, tasks, QUEUE, concurrency, worker, shutdown.clone()));
     }
 }
 
-fn endpoint(kernel: &Kernel, tasks: Tasks) -> Arc<Endpoint> {
+fn endpoint(kernel: &Kernel, tasks: Tasks, verifier: Verifier) -> Arc<Endpoint> {
     let membership = contract::takes_part::view(kernel);
     let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone());
-    let review = Review::new(kernel, membership.clone(), Hosts::new(kernel));
+    let hosts = Hosts::new(kernel);
+    let review = Review::new(kernel, membership.clone(), hosts.clone());
     let schema = schema::builder()
         .data(Requests::new(tasks.clone()))
         .data(tasks)
+        .data(kernel.pool.clone())
+        .data(Sharing::new(kernel, membership.clone(), hosts))
+        .data(verifier)
         .data(review)
         .data(Editing::new(kernel, membership.clone()))
         .finish();

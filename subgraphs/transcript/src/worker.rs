@@ -9,18 +9,20 @@ use crate::domain::fault;
 use crate::error::RunError;
 use crate::events::JOB;
 use crate::transcription::Transcriber;
+use crate::verification::{self, Verifier};
 
 /// Does the queue's jobs.
 #[derive(Clone)]
 pub struct Worker {
     transcriber: Transcriber,
+    verifier: Verifier,
 }
 
 impl Worker {
-    /// A worker that transcribes with this.
+    /// A worker that transcribes and verifies with these.
     #[must_use]
-    pub fn new(transcriber: Transcriber) -> Self {
-        Self { transcriber }
+    pub fn new(transcriber: Transcriber, verifier: Verifier) -> Self {
+        Self { transcriber, verifier }
     }
 }
 
@@ -31,6 +33,9 @@ impl Work for Worker {
         progress: &'a Progress,
     ) -> BoxFuture<'a, Result<(), WorkError>> {
         async move {
+            if job.kind == verification::JOB {
+                return self.verifier.run(job, progress).await;
+            }
             if job.kind != JOB {
                 return Err(WorkError::fail(
                     fault::UNKNOWN_WORK,

@@ -13,7 +13,7 @@ const EVERY_ENTITY: &str = "query($r: [_Any!]!) { _entities(representations: $r)
     ... on Segment { id text }
     ... on Minutes { id sections { body } }
     ... on MinutesSection { id title body }
-    ... on TranscriptTask { id status result { text } }
+    ... on TranscriptTask { id status result { ... on Transcript { text } } }
 } }";
 const EVERY_ROOT: &str = "query($m: ID!, $t: ID!) {
     latestTranscriptTask(meetingId: $m) { id }

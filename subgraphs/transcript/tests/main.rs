@@ -6,5 +6,7 @@ mod event_schema;
 mod minutes_rule;
 mod review;
 mod sdl;
+mod sharing;
 mod stage;
 mod transcribing;
+mod verifying;

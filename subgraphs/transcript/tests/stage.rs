@@ -150,6 +150,11 @@ impl Stage {
         self.meetings.joins(meeting, user);
     }
 
+    /// Lets the user service know somebody.
+    pub(crate) fn named(&self, user: Uuid, name: &str) {
+        self.meetings.named(user, name, "Asia/Seoul");
+    }
+
     /// Makes the meeting service unreachable.
     pub(crate) fn meeting_service_leaves(&self) {
         self.meetings.leave(&self.kernel);

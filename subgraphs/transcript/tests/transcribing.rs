@@ -17,7 +17,7 @@ use crate::stage::{DEADLINE, Stage, Step, segment, titles, viewer};
 
 const MEETING: &str = "transcript { id status language text durationMs segments(first: 100) { nodes { startMs endMs text confidence revision speaker { label } } } }
     minutes { id status sections { id title body ordinal } }
-    transcriptTasks { id kind status progress attempts error { code message } result { id } meetingId }";
+    transcriptTasks { id kind status progress attempts error { code message } result { ... on Transcript { id } } meetingId }";
 
 fn gate() -> (Arc<Semaphore>, Step) {
     let gate = Arc::new(Semaphore::new(0));

@@ -15,6 +15,8 @@ pub enum To {
     Subject,
     /// Everybody who takes part in the meeting.
     Everybody,
+    /// Everybody who takes part, and those whom the event names (`userIds`), but who did it (`sharedBy`).
+    EverybodyAndNamed,
     /// Everybody who takes part, but who leads it: they did it themselves.
     Guests,
     /// Who leads the meeting, unless they did it themselves (`actorId`).
@@ -55,7 +57,7 @@ pub const NOTICES: &[Notice] = &[
     notice(event::MEETING_CANCELLED, To::Guests, Kind::MeetingCancelled),
     notice(event::TRANSCRIPT_CREATED, To::Everybody, Kind::MinutesReady),
     notice(event::TRANSCRIPT_VERIFIED, To::Everybody, Kind::MinutesVerified),
-    notice(event::TRANSCRIPT_SHARED, To::Everybody, Kind::TranscriptShared),
+    notice(event::TRANSCRIPT_SHARED, To::EverybodyAndNamed, Kind::TranscriptShared),
     notice(event::TODO_CREATED, To::Assignee, Kind::TodoAssigned),
     Notice {
         when: |data| data["assigneeChanged"] == true,
@@ -106,6 +108,12 @@ pub fn recipients(to: To, data: &Value, circle: &Circle) -> BTreeSet<Uuid> {
     match to {
         To::Subject => one(person("userId")),
         To::Everybody => circle.members.iter().copied().collect(),
+        To::EverybodyAndNamed => {
+            let named = data["userIds"].as_array().into_iter().flatten();
+            let named = named.filter_map(|id| Uuid::parse_str(id.as_str()?).ok());
+            let all = circle.members.iter().copied().chain(named);
+            all.filter(|who| Some(*who) != person("sharedBy")).collect()
+        }
         To::Guests => {
             circle.members.iter().copied().filter(|who| Some(*who) != circle.host).collect()
         }

@@ -1,4 +1,4 @@
-//! Why a transcription failed for good, in words that help.
+//! Why work failed for good, in words that help.
 
 /// The file has no audio that can be decoded.
 pub const NOT_AUDIO: &str = "NOT_AUDIO";
@@ -12,6 +12,8 @@ pub const RECORDING_MISSING: &str = "RECORDING_MISSING";
 pub const RECORDING_TOO_LARGE: &str = "RECORDING_TOO_LARGE";
 /// The recogniser itself failed; trying again may help.
 pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
+/// The text that was to be looked at isn't there any more.
+pub const TEXT_MISSING: &str = "TEXT_MISSING";
 /// The job is of a kind that this version doesn't know.
 pub const UNKNOWN_WORK: &str = "UNKNOWN_WORK";
 
@@ -28,6 +30,7 @@ pub fn message(code: &str) -> &'static str {
         }
         RECORDING_MISSING => "The recording can't be found any more.",
         RECORDING_TOO_LARGE => "The recording is too large to be turned into text.",
+        TEXT_MISSING => "The text can't be found any more.",
         UNKNOWN_WORK => "This version can't do that kind of work.",
         _ => "The speech recogniser failed. Try again; if it fails again, tell the operator.",
     }

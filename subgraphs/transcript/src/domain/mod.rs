@@ -5,3 +5,5 @@ pub mod fault;
 pub mod minutes;
 pub mod progress;
 pub mod refusal;
+pub mod share;
+pub mod verification;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::edit;
+use super::{edit, share};
 
 /// Why a mutation is refused; the texts are shown to the person who asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -46,6 +46,30 @@ pub enum Refusal {
     /// Whose voice it is said to be doesn't take part.
     #[error("a speaker is somebody who takes part in the meeting")]
     InvalidPerson,
+    /// No such meeting, or one the viewer doesn't take part in: never told apart.
+    #[error("there is no such meeting")]
+    MeetingNotFound,
+    /// Its text isn't there yet.
+    #[error("the meeting's text isn't there yet")]
+    TranscriptNotReady,
+    /// Nobody, or too many at once.
+    #[error("share with 1 to {} people at once", share::PEOPLE_AT_ONCE_MAX)]
+    InvalidPeople,
+    /// An account that doesn't exist.
+    #[error("one of these people has no account here")]
+    UnknownPerson,
+    /// More than anybody shares with.
+    #[error("a transcript is shared with at most {} people", share::PEOPLE_MAX)]
+    TooManyPeople,
+    /// Too soon, too late, or past.
+    #[error("a link ends in a minute to {} days", share::LINK_TTL_MAX_S / 86_400)]
+    InvalidExpiry,
+    /// As many links as there may be.
+    #[error("a meeting has at most {} links; revoke one", share::LINKS_MAX)]
+    TooManyLinks,
+    /// No such link, or one of a meeting the viewer doesn't take part in: never told apart.
+    #[error("there is no such link")]
+    LinkNotFound,
 }
 
 impl Refusal {
@@ -66,6 +90,14 @@ impl Refusal {
             Self::LabelTaken => "LABEL_TAKEN",
             Self::TooManySpeakers => "TOO_MANY_SPEAKERS",
             Self::InvalidPerson => "INVALID_PERSON",
+            Self::MeetingNotFound => "MEETING_NOT_FOUND",
+            Self::InvalidPeople => "INVALID_PEOPLE",
+            Self::UnknownPerson => "UNKNOWN_PERSON",
+            Self::TooManyPeople => "TOO_MANY_PEOPLE",
+            Self::InvalidExpiry => "INVALID_EXPIRY",
+            Self::TooManyLinks => "TOO_MANY_LINKS",
+            Self::LinkNotFound => "SHARE_LINK_NOT_FOUND",
+            Self::TranscriptNotReady => "TRANSCRIPT_NOT_READY",
         }
     }
 
@@ -83,6 +115,12 @@ impl Refusal {
             Self::SpeakerNotFound => Some("speakerId"),
             Self::InvalidLabel | Self::LabelTaken => Some("label"),
             Self::InvalidPerson => Some("userId"),
+            Self::MeetingNotFound | Self::TranscriptNotReady | Self::TooManyLinks => {
+                Some("meetingId")
+            }
+            Self::InvalidPeople | Self::UnknownPerson | Self::TooManyPeople => Some("userIds"),
+            Self::InvalidExpiry => Some("expiresAt"),
+            Self::LinkNotFound => Some("linkId"),
         }
     }
 }

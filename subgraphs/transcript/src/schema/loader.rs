@@ -14,7 +14,8 @@ use crate::store::minutes::{MinutesRow, SectionRow};
 use crate::store::segment::{RevisionRow, SegmentRow};
 use crate::store::speaker::SpeakerRow;
 use crate::store::transcript::TranscriptRow;
-use crate::store::{minutes, segment, speaker, transcript};
+use crate::store::verification::VerificationRow;
+use crate::store::{meeting, minutes, segment, share, speaker, transcript, verification};
 
 /// GraphQL type of this service's tasks.
 pub const TASK_TYPENAME: &str = "TranscriptTask";
@@ -86,6 +87,20 @@ pub struct RevisionsOf {
     /// Most revisions.
     pub limit: i64,
 }
+/// A meeting's title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TitleOf(pub Uuid);
+/// Whether a meeting's transcript is shared with somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SharedWith {
+    /// The meeting.
+    pub meeting: Uuid,
+    /// Who.
+    pub user: Uuid,
+}
+/// What a task found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FoundBy(pub Uuid);
 /// The speakers of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpeakersOf(pub Uuid);
@@ -227,6 +242,40 @@ impl Loader<RevisionsOf> for Reader {
             }
         }
         Ok(pages)
+    }
+}
+
+impl Loader<TitleOf> for Reader {
+    type Value = String;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[TitleOf]) -> Result<HashMap<TitleOf, String>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let titles = meeting::titles(&self.pool, &ids).await?;
+        Ok(titles.into_iter().map(|(id, title)| (TitleOf(id), title)).collect())
+    }
+}
+
+impl Loader<SharedWith> for Reader {
+    type Value = ();
+    type Error = Failure;
+
+    async fn load(&self, keys: &[SharedWith]) -> Result<HashMap<SharedWith, ()>, Failure> {
+        let (meetings, users): (Vec<Uuid>, Vec<Uuid>) =
+            keys.iter().map(|key| (key.meeting, key.user)).unzip();
+        let pairs = share::which(&self.pool, &meetings, &users).await?;
+        Ok(pairs.into_iter().map(|(meeting, user)| (SharedWith { meeting, user }, ())).collect())
+    }
+}
+
+impl Loader<FoundBy> for Reader {
+    type Value = VerificationRow;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[FoundBy]) -> Result<HashMap<FoundBy, VerificationRow>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = verification::of_tasks(&self.pool, &ids).await?;
+        Ok(one(rows, |row| FoundBy(row.task_id)))
     }
 }
 

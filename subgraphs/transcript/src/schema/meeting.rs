@@ -36,7 +36,7 @@ impl Meeting {
         Ok(reads(ctx)?.load_one(MinutesOfMeeting(self.0)).await.internal()?.map(Minutes))
     }
 
-    /// The tasks that turn its recording into text, the newest first.
+    /// The tasks that turn its recording into text, or look at that, the newest first.
     async fn transcript_tasks(&self, ctx: &Context<'_>) -> Result<Vec<TranscriptTask>> {
         let tasks = reads(ctx)?.load_one(TasksOfMeeting(self.0)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().map(TranscriptTask).collect())

@@ -20,6 +20,14 @@ pub enum MinutesStatus {
     Final,
 }
 
+impl MinutesStatus {
+    /// How far these are.
+    #[must_use]
+    pub fn of(minutes: &MinutesRow) -> Self {
+        if minutes.status == "FINAL" { Self::Final } else { Self::Draft }
+    }
+}
+
 /// Minutes that the asker may see.
 #[derive(Debug, Clone)]
 pub struct Minutes(pub MinutesRow);
@@ -46,7 +54,7 @@ impl Minutes {
     /// How far they are.
     #[graphql(directive = viewer_independent::apply())]
     async fn status(&self) -> MinutesStatus {
-        if self.0.status == "FINAL" { MinutesStatus::Final } else { MinutesStatus::Draft }
+        MinutesStatus::of(&self.0)
     }
 
     /// Rises with every change of the minutes or of a section of theirs.

@@ -6,16 +6,23 @@ pub mod meeting;
 pub mod minutes;
 pub mod mutation;
 pub mod query;
+pub mod share;
 pub mod task;
 pub mod transcript;
 pub mod user;
+pub mod verification;
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 
 use mutation::Mutation;
 use platform::task::TaskInterface;
-use query::Query;
+use query::MeetingQuery;
+use share::ShareQuery;
 use task::{TaskKind, TranscriptTask};
+
+/// Questions that can be asked.
+#[derive(Debug, Clone, Copy, Default, MergedObject)]
+pub struct Query(MeetingQuery, ShareQuery);
 
 /// The schema's type.
 pub type TranscriptSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -23,7 +30,7 @@ pub type TranscriptSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema without what resolvers read from and write to.
 #[must_use]
 pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .enable_federation()
         // No field gives the interface here; the event plane does.
         .register_output_type::<TaskInterface<TranscriptTask, TaskKind>>()

@@ -6,7 +6,7 @@ use platform::identity::Identity;
 use platform::page::{Connection, Page};
 use platform::task::{List, TaskStatus, Tasks};
 
-use super::access::{id, known, may_see, reads};
+use super::access::{id, known, may_read, may_see, reads};
 use super::loader::{
     ById, MinutesById, SectionById, SegmentById, TASK_TYPENAME, TaskById, TasksOfMeeting,
 };
@@ -15,7 +15,7 @@ use super::minutes::{Minutes, MinutesSection};
 use super::task::TranscriptTask;
 use super::transcript::{Segment, Transcript};
 
-/// Which transcription tasks a list shows. Everything that is given must fit.
+/// Which tasks a list shows. Everything that is given must fit.
 #[derive(Debug, Default, InputObject)]
 pub struct TranscriptTaskFilter {
     /// In one of these states.
@@ -24,12 +24,22 @@ pub struct TranscriptTaskFilter {
     pub meeting_id: Option<ID>,
 }
 
-/// Questions that can be asked.
+/// Questions about meetings, their text and their tasks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Query;
+pub struct MeetingQuery;
 
 #[Object]
-impl Query {
+impl MeetingQuery {
+    /// A transcript by its id; null when there is none, or the viewer neither takes part in its meeting nor
+    /// had it shared with them.
+    async fn transcript(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the transcript.")] id: ID,
+    ) -> Result<Option<Transcript>> {
+        transcript(ctx, &id).await
+    }
+
     /// A task by its id; null when there is none or its meeting isn't the viewer's.
     async fn transcript_task(
         &self,
@@ -39,7 +49,7 @@ impl Query {
         task(ctx, &id).await
     }
 
-    /// The newest transcription task of a meeting; null when there is none or the meeting isn't the
+    /// The newest task of a meeting's text; null when there is none or the meeting isn't the
     /// viewer's.
     async fn latest_transcript_task(
         &self,
@@ -55,7 +65,7 @@ impl Query {
         Ok(tasks.unwrap_or_default().into_iter().next().map(TranscriptTask))
     }
 
-    /// The transcription tasks of the viewer's meetings, the newest first.
+    /// The tasks that the viewer asked for, or all of one meeting, the newest first.
     async fn transcript_tasks(
         &self,
         ctx: &Context<'_>,
@@ -100,10 +110,7 @@ impl Query {
 
     #[graphql(entity)]
     async fn find_transcript(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Transcript>> {
-        known(ctx)?;
-        let Some(id) = super::access::id(&id) else { return Ok(None) };
-        let Some(row) = reads(ctx)?.load_one(ById(id)).await.internal()? else { return Ok(None) };
-        Ok(may_see(ctx, row.meeting_id).await?.then_some(Transcript(row)))
+        transcript(ctx, &id).await
     }
 
     #[graphql(entity)]
@@ -112,7 +119,7 @@ impl Query {
         let Some(id) = super::access::id(&id) else { return Ok(None) };
         let row = reads(ctx)?.load_one(SegmentById(id)).await.internal()?;
         let Some(row) = row else { return Ok(None) };
-        Ok(may_see(ctx, row.meeting_id).await?.then_some(Segment(row)))
+        Ok(may_read(ctx, row.meeting_id).await?.then_some(Segment(row)))
     }
 
     #[graphql(entity)]
@@ -121,7 +128,7 @@ impl Query {
         let Some(id) = super::access::id(&id) else { return Ok(None) };
         let row = reads(ctx)?.load_one(MinutesById(id)).await.internal()?;
         let Some(row) = row else { return Ok(None) };
-        Ok(may_see(ctx, row.meeting_id).await?.then_some(Minutes(row)))
+        Ok(may_read(ctx, row.meeting_id).await?.then_some(Minutes(row)))
     }
 
     #[graphql(entity)]
@@ -134,7 +141,7 @@ impl Query {
         let Some(id) = super::access::id(&id) else { return Ok(None) };
         let row = reads(ctx)?.load_one(SectionById(id)).await.internal()?;
         let Some(row) = row else { return Ok(None) };
-        Ok(may_see(ctx, row.meeting_id).await?.then_some(MinutesSection(row)))
+        Ok(may_read(ctx, row.meeting_id).await?.then_some(MinutesSection(row)))
     }
 
     #[graphql(entity)]
@@ -155,4 +162,12 @@ pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<Transcri
         return Ok(None);
     };
     Ok(may_see(ctx, task.ordering_key).await?.then_some(TranscriptTask(task)))
+}
+
+/// A transcript that the asker may read.
+async fn transcript(ctx: &Context<'_>, transcript: &ID) -> Result<Option<Transcript>> {
+    known(ctx)?;
+    let Some(id) = id(transcript) else { return Ok(None) };
+    let Some(row) = reads(ctx)?.load_one(ById(id)).await.internal()? else { return Ok(None) };
+    Ok(may_read(ctx, row.meeting_id).await?.then_some(Transcript(row)))
 }

@@ -6,7 +6,7 @@ use platform::access::viewer_independent;
 use platform::error::Internal as _;
 use platform::page::{Connection, Page};
 
-use super::access::reads;
+use super::access::{may_see, reads};
 use super::loader::{RevisionsOf, SegmentsOf, SpeakersOf};
 use super::user::User;
 use crate::store::segment::{RevisionRow, SegmentRow};
@@ -154,19 +154,24 @@ impl Segment {
         self.0.edited_by.map(User::from)
     }
 
-    /// What it was before, the latest first; the last one is as it was recognised.
+    /// What it was before, the latest first; the last one is as it was recognised. Null for those who only
+    /// read it because it is shared with them.
     async fn revisions(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many revisions, at most 100 (20 when it isn't given).")]
         first: Option<i32>,
         #[graphql(desc = "The cursor of the revision after which to begin.")] after: Option<String>,
-    ) -> Result<Connection<SegmentRevision>> {
+    ) -> Result<Option<Connection<SegmentRevision>>> {
+        if !may_see(ctx, self.0.meeting_id).await? {
+            return Ok(None);
+        }
         let page = Page::new(first, after.as_deref())?;
         let key = RevisionsOf { segment: self.0.id, after: page.after, limit: page.limit() };
         let rows = reads(ctx)?.load_one(key).await.internal()?.unwrap_or_default();
         let revisions = rows.into_iter().map(SegmentRevision).collect();
-        Ok(Connection::new(page, revisions, |revision: &SegmentRevision| revision.0.id))
+        let id = |revision: &SegmentRevision| revision.0.id;
+        Ok(Some(Connection::new(page, revisions, id)))
     }
 }
 

@@ -107,3 +107,12 @@ pub async fn host(pool: &PgPool, id: Uuid) -> Result<Option<Uuid>, sqlx::Error> 
     let host = sqlx::query_scalar!("SELECT host_id FROM meeting WHERE id = $1", id);
     Ok(host.fetch_optional(pool).await?.flatten())
 }
+
+/// The titles of these meetings.
+///
+/// # Errors
+/// When the database fails.
+pub async fn titles(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT id, title FROM meeting WHERE id = ANY($1)", ids);
+    Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (row.id, row.title)).collect())
+}

@@ -3,6 +3,8 @@
 pub mod meeting;
 pub mod minutes;
 pub mod segment;
+pub mod share;
 pub mod speaker;
 pub mod task;
 pub mod transcript;
+pub mod verification;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// The meeting's unfinished tasks.
+/// The meeting's unfinished tasks: of this kind, or of any.
 ///
 /// # Errors
 /// When the database fails.
@@ -11,13 +11,16 @@ pub async fn open_of_meeting(
     tx: &mut PgConnection,
     meeting: Uuid,
     typename: &str,
+    kind: Option<&str>,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "SELECT id FROM tasks
          WHERE ordering_key = $1 AND typename = $2 AND status IN ('PENDING', 'PROCESSING')
+           AND ($3::text IS NULL OR kind = $3)
          ORDER BY id",
         meeting,
         typename,
+        kind,
     )
     .fetch_all(tx)
     .await

@@ -244,3 +244,33 @@ pub async fn meeting_of(pool: &PgPool, id: Uuid) -> Result<Option<Uuid>, sqlx::E
         .fetch_optional(pool)
         .await
 }
+
+/// The newest complete transcript of a meeting.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_complete(
+    connection: &mut PgConnection,
+    meeting: Uuid,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM transcript WHERE meeting_id = $1 AND completed_at IS NOT NULL
+         ORDER BY id DESC LIMIT 1",
+        meeting,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The length of a complete transcript's recording, milliseconds; `None` when there is no such transcript.
+///
+/// # Errors
+/// When the database fails.
+pub async fn duration(pool: &PgPool, id: Uuid) -> Result<Option<i64>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT coalesce(duration_ms, 0) AS "duration_ms!" FROM transcript
+           WHERE id = $1 AND completed_at IS NOT NULL"#,
+        id,
+    );
+    found.fetch_optional(pool).await
+}

@@ -6,8 +6,11 @@ use platform::identity::Identity;
 use platform::task::Requests;
 use uuid::Uuid;
 
+use crate::domain::refusal::Refusal;
+use crate::schema::access::{self, may_see};
 use crate::schema::query;
 use crate::schema::task::TranscriptTask;
+use crate::verification::Verifier;
 
 /// Which failed task to try again.
 #[derive(Debug, InputObject)]
@@ -21,6 +24,22 @@ pub struct RetryTranscriptTaskInput {
 pub struct CancelTranscriptTaskInput {
     /// The task, which isn't finished.
     pub task_id: ID,
+}
+
+/// What is to be looked at.
+#[derive(Debug, InputObject)]
+pub struct RequestVerificationInput {
+    /// The meeting, whose text is there.
+    pub meeting_id: ID,
+}
+
+/// What asking for a verification came to.
+#[derive(Debug, SimpleObject)]
+pub struct RequestVerificationPayload {
+    /// The task; null when it was refused.
+    pub task: Option<TranscriptTask>,
+    /// What the user can mend.
+    pub user_errors: Vec<UserError>,
 }
 
 /// What trying again came to.
@@ -47,6 +66,27 @@ pub struct TaskMutation;
 
 #[Object]
 impl TaskMutation {
+    /// Asks for a look at a meeting's text and minutes: what the recogniser wasn't sure of, long silence,
+    /// empty sections. While one is on its way, that is the answer. User errors: MEETING_NOT_FOUND,
+    /// TRANSCRIPT_NOT_READY.
+    async fn request_verification(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which meeting.")] input: RequestVerificationInput,
+    ) -> Result<RequestVerificationPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let visible = match access::id(&input.meeting_id) {
+            Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
+            None => None,
+        };
+        let outcome = match visible {
+            Some(meeting) => ctx.data::<Verifier>()?.ask(viewer, meeting).await?,
+            None => Err(Refusal::MeetingNotFound.into()),
+        };
+        let (task, user_errors) = told(outcome);
+        Ok(RequestVerificationPayload { task, user_errors })
+    }
+
     /// Puts a failed task back into the queue; a transcription goes on where it stopped.
     /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE.
     async fn retry_transcript_task(
