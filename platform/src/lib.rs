@@ -7,6 +7,7 @@
 //! | [`identity`], [`signature`] | who asks, and the proof that a trusted caller says so |
 //! | [`subgraph`] | transports to a subgraph: over HTTP and in the process |
 //! | [`cache`], [`object`] | cache-aside in Redis, object storage |
+//! | [`address`] | signed addresses, good for one thing and until they end |
 //! | [`throttle`] | slows down who keeps failing |
 //! | [`membership`], [`access`] | a service's own view of who belongs to a group, and the check of it on every path |
 //! | [`idempotency`] | repeated requests: the same key, the same answer |
@@ -20,6 +21,7 @@
 //! | [`kernel`] | everything of the above that a service is handed |
 
 pub mod access;
+pub mod address;
 pub mod cache;
 pub mod config;
 pub mod crash;

@@ -69,7 +69,8 @@ async fn start_all(
         keys.with("MOIM_POSTGRES_URL", stack.postgres_url())
             .with("MOIM_REDIS_URL", stack.redis_url())
             .with("MOIM_NATS_URL", stack.nats_url())
-            .with("MOIM_MEETING_UPLOAD_BASE_URL", &base),
+            .with("MOIM_MEETING_UPLOAD_BASE_URL", &base)
+            .with("MOIM_TRANSCRIPT_DOWNLOAD_BASE_URL", &base),
     );
     super::fetch::weights().await?;
     let shared = Shared::connect(&settings).await?;

@@ -119,7 +119,7 @@ impl Meetings {
         Self {
             meetings: kernel.cache.kind("meeting").versioned(MeetingRecord::cached_version),
             participants: kernel.cache.kind("meeting.participants"),
-            upload_keys: upload_keys(&config),
+            upload_keys: UploadKeys::derive(config.secrets()),
             tasks: kernel.tasks(),
             config: Arc::new(config),
             kernel,
@@ -392,14 +392,6 @@ impl Meetings {
             known.extend(users_exist);
         }
         Ok(known)
-    }
-}
-
-fn upload_keys(config: &Config) -> UploadKeys {
-    let secrets: Vec<&[u8]> = config.secrets().collect();
-    match secrets.split_first() {
-        Some((current, previous)) => UploadKeys::derive(current, previous),
-        None => UploadKeys::derive(&rand::random::<[u8; 32]>(), &[]),
     }
 }
 

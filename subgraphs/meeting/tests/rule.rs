@@ -110,14 +110,14 @@ proptest! {
         flip in 0_usize..64,
     ) {
         prop_assume!(secret != other);
-        let keys = UploadKeys::derive(&secret, &[]);
-        let rotated = UploadKeys::derive(&other, &[&secret]);
+        let keys = UploadKeys::derive([secret.as_slice()]);
+        let rotated = UploadKeys::derive([other.as_slice(), &secret]);
         let id = Uuid::from_u128(id);
         let signature = keys.sign(id, expires);
         let expected = if now < expires { Ok(()) } else { Err(Forgery::Expired) };
         prop_assert_eq!(keys.check(id, expires, &signature, now), expected);
         prop_assert_eq!(rotated.check(id, expires, &signature, now), expected);
-        let stranger = UploadKeys::derive(&other, &[]);
+        let stranger = UploadKeys::derive([other.as_slice()]);
         prop_assert_eq!(stranger.check(id, expires, &signature, now), Err(Forgery::Signature));
         prop_assert_eq!(keys.check(id, expires + 1, &signature, now), Err(Forgery::Signature));
         let mut forged = signature.into_bytes();

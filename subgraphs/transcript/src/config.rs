@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use platform::config::{ConfigError, Source, parsed};
+use platform::config::{ConfigError, Keys, Source, parsed};
+use secrecy::{ExposeSecret as _, SecretString};
 use speech::Engine;
 
 /// Recordings that are recognised at once in this process, unless configured. A recognition takes
@@ -14,6 +15,9 @@ pub const CONCURRENCY_DEFAULT: usize = 1;
 pub const CONCURRENCY_MAX: usize = 64;
 /// Largest recording that is taken, in bytes, unless configured: 2 GiB.
 pub const RECORDING_MAX_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Where clients reach the download route, unless configured.
+pub const DOWNLOAD_BASE_URL_DEFAULT: &str = "http://127.0.0.1:4000";
 
 /// What turns speech into text.
 #[derive(Clone, Default)]
@@ -47,6 +51,11 @@ pub struct Config {
     pub recording_max_bytes: u64,
     /// Folder for copies of recordings that aren't files of this machine; `None`: the system's.
     pub scratch: Option<PathBuf>,
+    /// Address of the download route as clients see it, without a slash at its end.
+    pub download_base_url: String,
+    /// Secrets that download addresses are signed with: the first one signs, all of them verify. Without
+    /// any, one is made up that lasts as long as the process.
+    pub download_secrets: Vec<SecretString>,
 }
 
 impl Default for Config {
@@ -57,14 +66,18 @@ impl Default for Config {
             concurrency: CONCURRENCY_DEFAULT,
             recording_max_bytes: RECORDING_MAX_BYTES_DEFAULT,
             scratch: None,
+            download_base_url: DOWNLOAD_BASE_URL_DEFAULT.to_owned(),
+            download_secrets: Vec::new(),
         }
     }
 }
 
 impl Config {
     /// Reads `MOIM_TRANSCRIPT_ENGINE` (`builtin`), `MOIM_TRANSCRIPT_LANGUAGE` (a two-letter tag),
-    /// `MOIM_TRANSCRIPT_CONCURRENCY`, `MOIM_TRANSCRIPT_RECORDING_MAX_BYTES` and
-    /// `MOIM_TRANSCRIPT_SCRATCH` (a folder). All have defaults.
+    /// `MOIM_TRANSCRIPT_CONCURRENCY`, `MOIM_TRANSCRIPT_RECORDING_MAX_BYTES`,
+    /// `MOIM_TRANSCRIPT_SCRATCH` (a folder) and `MOIM_TRANSCRIPT_DOWNLOAD_BASE_URL`. All have
+    /// defaults. Own keys are derived from `MOIM_SIGNATURE_KEY` and its previous one; a process that is
+    /// its own only peer has none: then download addresses end with the process.
     ///
     /// # Errors
     /// When a value can't be used; the error names the variable.
@@ -92,7 +105,20 @@ impl Config {
                 "give a number of bytes",
             )?,
             scratch: source.get(SCRATCH).map(PathBuf::from),
+            download_base_url: download_base_url(source)?,
+            download_secrets: match source.get("MOIM_SIGNATURE_KEY") {
+                Some(_) => {
+                    let keys = Keys::from(source)?;
+                    std::iter::once(keys.current).chain(keys.previous).collect()
+                }
+                None => Vec::new(),
+            },
         })
+    }
+
+    /// The secrets of download addresses as bytes.
+    pub(crate) fn download_secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.download_secrets.iter().map(|secret| secret.expose_secret().as_bytes())
     }
 
     /// The same with an engine that the program brings along.
@@ -108,7 +134,18 @@ const LANGUAGE: &str = "MOIM_TRANSCRIPT_LANGUAGE";
 const CONCURRENCY: &str = "MOIM_TRANSCRIPT_CONCURRENCY";
 const CONCURRENCY_HELP: &str = "give a number from 1 to 64: one core and 400 MB each";
 const RECORDING_MAX_BYTES: &str = "MOIM_TRANSCRIPT_RECORDING_MAX_BYTES";
+const DOWNLOAD_BASE_URL: &str = "MOIM_TRANSCRIPT_DOWNLOAD_BASE_URL";
 const SCRATCH: &str = "MOIM_TRANSCRIPT_SCRATCH";
+
+fn download_base_url(source: &dyn Source) -> Result<String, ConfigError> {
+    let url = source.get(DOWNLOAD_BASE_URL).unwrap_or_else(|| DOWNLOAD_BASE_URL_DEFAULT.to_owned());
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        let help =
+            "give the address at which browsers reach this server, like https://moim.example";
+        return Err(ConfigError::invalid(DOWNLOAD_BASE_URL, "not an HTTP address", help));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
 
 fn language(tag: &str) -> Result<String, ConfigError> {
     let tag = tag.trim().to_lowercase();
@@ -141,6 +178,7 @@ mod tests {
             (CONCURRENCY, "0"),
             (CONCURRENCY, "many"),
             (RECORDING_MAX_BYTES, "-1"),
+            (DOWNLOAD_BASE_URL, "ftp://moim.example"),
         ] {
             let error = Config::from(&Values::new().with(name, value)).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -7,6 +7,7 @@
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
 //! | [`review`], [`editing`], [`sharing`], [`host`] | what people do to minutes and text, and who leads a meeting |
+//! | [`export`] | transcripts as files, in answers and behind signed addresses |
 //! | [`transcription`], [`verification`], [`worker`] | one attempt at a recording, a look at what came of it, and the queue they come from |
 //!
 //! The path of a recording: `moim.meeting.ended.v1` → task and job → segments as they are
@@ -17,6 +18,7 @@ pub mod domain;
 pub mod editing;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod host;
 pub mod review;
 pub mod schema;
@@ -30,6 +32,7 @@ use std::sync::{Arc, LazyLock};
 
 use platform::health::Need;
 use platform::kernel::Kernel;
+use platform::membership::Membership;
 use platform::queue::run_worker;
 use platform::relay::Relay;
 use platform::shutdown::Shutdown;
@@ -44,6 +47,7 @@ pub use schema::sdl;
 
 use editing::Editing;
 use events::{CONSUMER, Listener, QUEUE};
+use export::Exporter;
 use host::Hosts;
 use review::Review;
 use schema::loader::Reader;
@@ -72,6 +76,7 @@ pub struct Service {
     endpoint: Arc<Endpoint>,
     transcriber: Transcriber,
     verifier: Verifier,
+    exporter: Exporter,
 }
 
 impl std::fmt::Debug for Service {
@@ -96,9 +101,11 @@ impl Service {
             engine: engine(&config)?,
             config,
         };
+        let membership = contract::takes_part::view(&kernel);
+        let exporter = Exporter::new(&kernel, membership.clone(), &transcriber.config);
         let verifier = Verifier::new(&kernel, tasks.clone());
-        let endpoint = endpoint(&kernel, tasks, verifier.clone());
-        Ok(Self { kernel, endpoint, transcriber, verifier })
+        let endpoint = endpoint(&kernel, tasks, membership, verifier.clone(), exporter.clone());
+        Ok(Self { kernel, endpoint, transcriber, verifier, exporter })
     }
 
     /// Where GraphQL requests come in.
@@ -113,9 +120,9 @@ impl Service {
         &self.transcriber
     }
 
-    /// Public routes besides GraphQL: none.
+    /// Public routes besides GraphQL: downloads.
     pub fn routes(&self) -> axum::Router {
-        axum::Router::new()
+        export::routes(self.exporter.clone())
     }
 
     /// Starts the relay, the event consumer and the job worker.
@@ -140,8 +147,13 @@ impl Service {
     }
 }
 
-fn endpoint(kernel: &Kernel, tasks: Tasks, verifier: Verifier) -> Arc<Endpoint> {
-    let membership = contract::takes_part::view(kernel);
+fn endpoint(
+    kernel: &Kernel,
+    tasks: Tasks,
+    membership: Membership,
+    verifier: Verifier,
+    exporter: Exporter,
+) -> Arc<Endpoint> {
     let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone());
     let hosts = Hosts::new(kernel);
     let review = Review::new(kernel, membership.clone(), hosts.clone());
@@ -151,6 +163,7 @@ fn endpoint(kernel: &Kernel, tasks: Tasks, verifier: Verifier) -> Arc<Endpoint> 
         .data(kernel.pool.clone())
         .data(Sharing::new(kernel, membership.clone(), hosts))
         .data(verifier)
+        .data(exporter)
         .data(review)
         .data(Editing::new(kernel, membership.clone()))
         .finish();

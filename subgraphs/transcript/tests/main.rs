@@ -3,9 +3,11 @@
 mod access;
 mod editing;
 mod event_schema;
+mod exporting;
 mod minutes_rule;
 mod review;
 mod sdl;
+mod searching;
 mod sharing;
 mod stage;
 mod transcribing;

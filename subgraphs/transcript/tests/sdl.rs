@@ -23,6 +23,8 @@ fn it_names_the_entities_and_the_contract() {
         "shareTranscript(",
         "createShareLink(",
         "revokeShareLink(",
+        "exportTranscript(",
+        "searchTranscripts(",
         "updateSection(",
         "verifySection(",
         "reopenSection(",

@@ -1,44 +1,31 @@
 //! Signed upload addresses: whoever has one may upload one file until it expires.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use platform::address::AddressKeys;
 use uuid::Uuid;
+
+pub use platform::address::Forgery;
 
 /// How long an upload address can be used, in seconds.
 pub const UPLOAD_URL_TTL_S: i64 = 60 * 60;
+/// What the keys of these addresses are for.
+const PURPOSE: &str = "moim upload address v1";
 
 /// Signs and checks upload addresses: the current key signs, all of them verify.
 #[derive(Clone)]
-pub struct UploadKeys {
-    current: Hmac<Sha256>,
-    previous: Vec<Hmac<Sha256>>,
-}
-
-/// Why an upload address is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forgery {
-    /// The signature isn't ours.
-    Signature,
-    /// It was ours, but its time is over.
-    Expired,
-}
+pub struct UploadKeys(AddressKeys);
 
 impl UploadKeys {
-    /// Keys for this purpose alone, derived from secrets that serve others too.
+    /// Keys for this purpose alone, derived from secrets that serve others too. Without any, one is made
+    /// up that lasts as long as the process.
     #[must_use]
-    pub fn derive(current: &[u8], previous: &[&[u8]]) -> Self {
-        let derive = |secret: &[u8]| {
-            let derived = keyed(secret).chain_update(b"moim upload address v1").finalize();
-            keyed(&derived.into_bytes())
-        };
-        Self { current: derive(current), previous: previous.iter().map(|s| derive(s)).collect() }
+    pub fn derive<'s>(secrets: impl IntoIterator<Item = &'s [u8]>) -> Self {
+        Self(AddressKeys::derive(PURPOSE, secrets))
     }
 
     /// The signature (hex) of the address of `recording` that ends at `expires` (Unix seconds).
     #[must_use]
     pub fn sign(&self, recording: Uuid, expires: i64) -> String {
-        let mac = covered(&self.current, recording, expires).finalize().into_bytes();
-        mac.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0.sign(&covered(recording, expires))
     }
 
     /// Checks an address at the time `now` (Unix seconds).
@@ -52,30 +39,10 @@ impl UploadKeys {
         signature: &str,
         now: i64,
     ) -> Result<(), Forgery> {
-        let bytes = from_hex(signature).ok_or(Forgery::Signature)?;
-        let fits = |key| covered(key, recording, expires).verify_slice(&bytes).is_ok();
-        if !fits(&self.current) && !self.previous.iter().any(fits) {
-            return Err(Forgery::Signature);
-        }
-        if now < expires { Ok(()) } else { Err(Forgery::Expired) }
+        self.0.check(&covered(recording, expires), expires, signature, now)
     }
 }
 
-fn covered(key: &Hmac<Sha256>, recording: Uuid, expires: i64) -> Hmac<Sha256> {
-    key.clone().chain_update(format!("v1\nPUT\n{recording}\n{expires}"))
-}
-
-fn keyed(secret: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect::<Option<_>>()?;
-    digits
-        .len()
-        .is_multiple_of(2)
-        .then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+fn covered(recording: Uuid, expires: i64) -> String {
+    format!("v1\nPUT\n{recording}\n{expires}")
 }

@@ -1,11 +1,13 @@
 //! The subgraph's GraphQL schema: thin resolvers.
 
 pub mod access;
+pub mod export;
 pub mod loader;
 pub mod meeting;
 pub mod minutes;
 pub mod mutation;
 pub mod query;
+pub mod search;
 pub mod share;
 pub mod task;
 pub mod transcript;
@@ -14,15 +16,17 @@ pub mod verification;
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 
+use export::ExportQuery;
 use mutation::Mutation;
 use platform::task::TaskInterface;
 use query::MeetingQuery;
+use search::SearchQuery;
 use share::ShareQuery;
 use task::{TaskKind, TranscriptTask};
 
 /// Questions that can be asked.
 #[derive(Debug, Clone, Copy, Default, MergedObject)]
-pub struct Query(MeetingQuery, ShareQuery);
+pub struct Query(MeetingQuery, ShareQuery, ExportQuery, SearchQuery);
 
 /// The schema's type.
 pub type TranscriptSchema = Schema<Query, Mutation, EmptySubscription>;
