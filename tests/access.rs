@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// How soon a removed participant's streams must have ended here. A second is what is promised (docs/patterns.md says
 /// what was measured); this is a debug build on a machine that has other tests to run.
-const STREAMS_END_WITHIN: Duration = Duration::from_secs(5);
+const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Mutations on a meeting, with what they want besides its id.
 const MUTATIONS: [(&str, &str, &str); 10] = [

@@ -12,6 +12,7 @@ mod bulk;
 mod check;
 mod crash;
 mod fault;
+mod fresh;
 mod listeners;
 mod live;
 mod main_job;

@@ -39,6 +39,7 @@
 //! What remains: while *only* the writer is cut off from Redis and others aren't, those may see an old
 //! value until the writer is back, at most for the value's lifetime, unless they know its version.
 
+mod at_least;
 mod breaker;
 mod entry;
 mod flight;
@@ -57,6 +58,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config;
+pub use at_least::{AT_LEAST, AT_LEAST_MAX, AtLeast};
 pub use breaker::State;
 pub use kind::Kind;
 use link::Link;

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::{Request, Response, Transport, TransportError};
+use crate::cache::AtLeast;
 use crate::error::{self, ApiError, Code};
 use crate::metrics::http::Route;
 use crate::metrics::messaging;
@@ -55,8 +56,8 @@ impl Endpoint {
     /// An endpoint of the subgraph `name`, which trusts requests signed with `keys` for it.
     ///
     /// `per_request` adds what lives as long as one request (its DataLoaders) to its data. The
-    /// request's [`Identity`](crate::identity::Identity), [`TraceContext`] and, where it is told,
-    /// [`ClientAddress`](crate::identity::ClientAddress) are there already.
+    /// request's [`Identity`](crate::identity::Identity), [`TraceContext`], [`AtLeast`] and, where it is
+    /// told, [`ClientAddress`](crate::identity::ClientAddress) are there already.
     pub fn new<Q, M, S>(
         name: impl Into<String>,
         keys: Keys,
@@ -165,7 +166,7 @@ impl Inner {
             set_code(&mut error, Code::GRAPHQL_PARSE_FAILED.as_str());
             return answer(&async_graphql::Response::from_errors(vec![error]));
         }
-        let mut request = request.data(identity).data(trace);
+        let mut request = request.data(identity).data(trace).data(AtLeast::in_headers(headers));
         if let Some(client) = client {
             request = request.data(client);
         }

@@ -9,6 +9,7 @@
 //! | `payload` | an event in the shape that the plan asks for |
 //! | `plane`, `subscription` | guard, snapshot, one response per event |
 
+pub(crate) mod announced;
 mod config;
 mod cursor;
 mod error;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    announced,
     cursor::Cursor,
     error,
     event::Event,
@@ -204,6 +205,7 @@ impl Subscription {
         }
         let position = (position, Some(position));
         let answer = self.answer(payload, position, &event.name, &event.occurred_at);
+        let answer = announced::scope(announced::of(payload), answer);
         let delivery = match event.delivery() {
             Some(span) => span.context().scope(answer).await,
             None => answer.await,

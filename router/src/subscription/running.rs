@@ -20,7 +20,7 @@ use crate::{
     engine::{Engine, Prepared, RequestContext, SubscriptionPlan, Variables},
     error::{GraphQLError, code},
     metrics::{METRICS, Open},
-    push::{Cursor, Delivery, EventSource, Execution, Plane, Request, Root, Subscriber},
+    push::{Cursor, Delivery, EventSource, Execution, Plane, Request, Root, Subscriber, announced},
     reload::{Current, SUBSCRIPTION_SCHEMA_RELOAD},
     remote::{self, Follower},
 };
@@ -73,6 +73,9 @@ impl Running {
         // The work for an event belongs to the event's trace.
         if let Some(trace) = telemetry::current().filter(|trace| *trace != self.context.trace) {
             context.to_mut().trace = trace;
+        }
+        if announced::is_announced() {
+            announced::tell(context.to_mut());
         }
         engine.execute_event(&prepared, &self.variables, &context, root).await
     }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     engine::{Argument, Engine, Prepared, RequestContext, SubscriptionPlan, Variables},
     metrics::METRICS,
-    push::{Cursor, EventSource, Root},
+    push::{Cursor, EventSource, Root, announced},
 };
 
 /// How many events' answers are kept for subscribers that read a little behind the others.
@@ -153,6 +153,7 @@ impl Shared {
         let (engine, prepared) = (Arc::clone(&self.engine), Arc::clone(&self.prepared));
         let (variables, mut context) = (self.variables.clone(), self.context.clone());
         context.trace = telemetry::current().unwrap_or(context.trace);
+        announced::tell(&mut context);
         let trace = context.trace;
         let run = async move { engine.execute_event(&prepared, &variables, &context, root).await };
         async move { trace.scope(run).await }.boxed().shared()

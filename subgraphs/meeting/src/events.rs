@@ -143,9 +143,15 @@ pub fn about(
         verb,
         class: Class::Event,
         data,
-        changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting.id } }),
+        changed: changed(meeting),
         invalidates,
     }
+}
+
+/// The meeting as what changed, with the version that whoever reads it must see.
+fn changed(meeting: &MeetingRecord) -> Value {
+    let version = meeting.version;
+    json!({ "meeting": { "__typename": "Meeting", "id": meeting.id, "version": version } })
 }
 
 /// Somebody who comes to a meeting, or goes.
@@ -191,7 +197,7 @@ pub fn participation(
             "version": meeting.version,
             "occurredAt": rfc3339(Utc::now()),
         }),
-        changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting.id } }),
+        changed: changed(meeting),
         invalidates,
     }
 }

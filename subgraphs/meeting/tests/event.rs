@@ -31,7 +31,8 @@ async fn others_hear_what_they_need_of_a_meeting_and_watchers_what_changed() {
     let message = message().await.unwrap();
     let changed: Value =
         serde_json::from_str(message.headers.get("Moim-Changed").unwrap().as_str()).unwrap();
-    assert_eq!(changed, json!({ "meeting": { "__typename": "Meeting", "id": id } }));
+    let meeting = json!({ "__typename": "Meeting", "id": id, "version": 3 });
+    assert_eq!(changed, json!({ "meeting": meeting }));
     let envelope: Value = serde_json::from_slice(&message.payload).unwrap();
     let data = &envelope["data"];
     assert_eq!(data["meetingId"], id);

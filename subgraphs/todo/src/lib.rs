@@ -23,6 +23,7 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
+use platform::cache::AtLeast;
 use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::queue::run_worker;
@@ -78,7 +79,8 @@ impl Service {
         let schema =
             schema::builder().data(todos.clone()).data(Requests::new(tasks.clone())).finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
-            request.data(reader.for_request()).data(membership.for_request())
+            let reads = reader.for_request(AtLeast::of(&request));
+            request.data(reads).data(membership.for_request())
         });
         Ok(Self { kernel, config, tasks, todos, endpoint })
     }

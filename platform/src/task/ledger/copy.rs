@@ -27,10 +27,22 @@ impl Tasks {
     /// # Errors
     /// When the database refuses.
     pub async fn get(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>, sqlx::Error> {
+        self.get_at_least(ids, |_| 0).await
+    }
+
+    /// The same for who knows of a change: a cached task older than `minimum` says of its id is a miss.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn get_at_least(
+        &self,
+        ids: &[Uuid],
+        minimum: impl Fn(&Uuid) -> u64,
+    ) -> Result<HashMap<Uuid, Task>, sqlx::Error> {
         match &self.copies {
             Some(copies) => {
                 let load = async |missing: Vec<Uuid>| self.fresh(&missing).await;
-                copies.get_many(ids, load).await
+                copies.get_many_at_least(ids, minimum, load).await
             }
             None => self.fresh(ids).await,
         }

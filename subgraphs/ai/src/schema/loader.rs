@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use platform::cache::AtLeast;
 use platform::task::{Task, Tasks};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -35,6 +36,7 @@ pub struct TasksOfMeeting(pub Uuid);
 pub struct Reader {
     pool: PgPool,
     tasks: Tasks,
+    at_least: AtLeast,
 }
 
 /// The loader of one request.
@@ -46,13 +48,14 @@ impl Reader {
     /// A reader over the service's own database.
     #[must_use]
     pub fn new(pool: PgPool, tasks: Tasks) -> Self {
-        Self { pool, tasks }
+        Self { pool, tasks, at_least: AtLeast::default() }
     }
 
-    /// A loader that lives as long as one request.
+    /// A loader that lives as long as one request, which wants to see at least these versions.
     #[must_use]
-    pub fn for_request(&self) -> Reads {
-        DataLoader::with_cache(self.clone(), tokio::spawn, HashMapCache::default())
+    pub fn for_request(&self, at_least: AtLeast) -> Reads {
+        let reader = Self { at_least, ..self.clone() };
+        DataLoader::with_cache(reader, tokio::spawn, HashMapCache::default())
     }
 }
 
@@ -90,7 +93,8 @@ impl Loader<TaskById> for Reader {
 
     async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let tasks = self.tasks.get(&ids).await?;
+        let minimum = |id: &Uuid| self.at_least.version(TASK_TYPENAME, id);
+        let tasks = self.tasks.get_at_least(&ids, minimum).await?;
         let ours = tasks.into_iter().filter(|(_, task)| task.typename == TASK_TYPENAME);
         Ok(ours.map(|(id, task)| (TaskById(id), task)).collect())
     }

@@ -7,7 +7,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use futures::future::try_join_all;
-use platform::{access, error::internal, identity::Identity, task::Task};
+use platform::{access, cache::AtLeast, error::internal, identity::Identity, task::Task};
 use uuid::Uuid;
 
 use crate::{
@@ -20,8 +20,11 @@ use crate::{
     worker::TASK_TYPENAME,
 };
 
+/// The GraphQL type of meetings.
+const TYPENAME: &str = "Meeting";
+
 /// Loads meetings: from the cache with one command, the missing ones with one query.
-pub struct MeetingLoader(Meetings);
+pub struct MeetingLoader(Meetings, AtLeast);
 
 impl Loader<Uuid> for MeetingLoader {
     type Value = MeetingRecord;
@@ -29,7 +32,9 @@ impl Loader<Uuid> for MeetingLoader {
 
     async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, MeetingRecord>> {
         let load = async |missing: Vec<Uuid>| meeting::by_ids(self.0.pool(), &missing).await;
-        self.0.cached_meetings().get_many(ids, load).await.map_err(internal)
+        let minimum = |id: &Uuid| self.1.version(TYPENAME, id);
+        let found = self.0.cached_meetings().get_many_at_least(ids, minimum, load);
+        found.await.map_err(internal)
     }
 }
 
@@ -61,14 +66,15 @@ impl Loader<Uuid> for RecordingLoader {
 }
 
 /// Loads tasks, likewise.
-pub struct TaskLoader(Meetings);
+pub struct TaskLoader(Meetings, AtLeast);
 
 impl Loader<Uuid> for TaskLoader {
     type Value = Task;
     type Error = async_graphql::Error;
 
     async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
-        let mut found = self.0.tasks.get(ids).await.map_err(internal)?;
+        let minimum = |id: &Uuid| self.1.version(TASK_TYPENAME, id);
+        let mut found = self.0.tasks.get_at_least(ids, minimum).await.map_err(internal)?;
         found.retain(|_, task| task.typename == TASK_TYPENAME);
         Ok(found)
     }
@@ -86,11 +92,15 @@ impl Loaders {
     /// Puts new loaders into a request.
     #[must_use]
     pub fn attach(meetings: &Meetings, request: Request) -> Request {
+        let at_least = AtLeast::of(&request);
         request.data(Self {
-            meetings: DataLoader::new(MeetingLoader(meetings.clone()), tokio::spawn),
+            meetings: DataLoader::new(
+                MeetingLoader(meetings.clone(), at_least.clone()),
+                tokio::spawn,
+            ),
             participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
             recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
-            tasks: DataLoader::new(TaskLoader(meetings.clone()), tokio::spawn),
+            tasks: DataLoader::new(TaskLoader(meetings.clone(), at_least), tokio::spawn),
         })
     }
 
