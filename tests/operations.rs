@@ -64,6 +64,10 @@ async fn every_documented_metric_is_there_and_moves() {
         Some("GRAPHQL_VALIDATION_FAILED")
     );
     while stream.next_data(SOON).await.1["data"]["meetingUpdated"]["task"]["status"] != "FAILED" {}
+    let mistake =
+        "mutation ($id: ID!) { cancelMeeting(input: { meetingId: $id }) { userErrors { code } } }";
+    let answer = host.client.send(mistake, json!({ "id": meeting })).await;
+    assert_eq!(answer.user_error_codes(), ["ILLEGAL_STATUS"]);
     let flood = (0..60).map(|_| host.client.send("{ me { id } }", json!({})));
     let answers = futures::future::join_all(flood).await;
     assert!(answers.iter().any(|answer| answer.error_code() == Some("RATE_LIMITED")));
@@ -80,6 +84,7 @@ async fn every_documented_metric_is_there_and_moves() {
         ),
         ("moim_graphql_operations_total", &[("graphql_operation_type", "subscription")]),
         ("moim_graphql_errors_total", &[("code", "GRAPHQL_VALIDATION_FAILED")]),
+        ("moim_user_errors_total", &[("code", "ILLEGAL_STATUS")]),
         ("moim_rate_limited_total", &[]),
         ("moim_plan_cache_requests_total", &[("result", "hit")]),
         ("moim_plan_cache_requests_total", &[("result", "miss")]),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use async_graphql::SimpleObject;
 
-use crate::telemetry;
+use crate::{metrics, telemetry};
 
 /// Most causes of an error that are written to the log.
 const CAUSES_MAX: usize = 8;
@@ -176,9 +176,11 @@ pub struct UserError {
 }
 
 impl UserError {
-    /// An error about the whole input.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), field: None, message: message.into() }
+    /// An error about the whole input. Its code is a word of the program, so that counting by code
+    /// keeps within what the program knows.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        metrics::error::told(code);
+        Self { code: code.to_owned(), field: None, message: message.into() }
     }
 
     /// The same error, about one field of the input.

@@ -14,6 +14,7 @@
 //! | [`sampler`] | what has to be asked for: backlogs, ages, lags |
 
 mod cache;
+pub(crate) mod error;
 pub mod http;
 pub mod messaging;
 pub mod process;

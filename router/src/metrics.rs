@@ -3,9 +3,12 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use platform::metrics::{
-    self, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    REQUEST_BUCKETS_S, http::Route,
+use platform::{
+    error::Code,
+    metrics::{
+        self, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+        REQUEST_BUCKETS_S, http::Route,
+    },
 };
 
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
 pub(crate) static GRAPHQL: Route = Route::new("/graphql");
 
 /// Codes that are counted by themselves; clients and subgraphs may send any, which count as "other".
-const CODES: [&str; 33] = [
+const CODES: [&str; 35] = [
     code::UNAUTHENTICATED,
     code::BAD_USER_INPUT,
     code::GRAPHQL_PARSE_FAILED,
@@ -53,7 +56,9 @@ const CODES: [&str; 33] = [
     limit::code::FIELDS,
     limit::code::BODY,
     limit::code::BATCH,
-    "FORBIDDEN",
+    Code::FORBIDDEN.as_str(),
+    Code::QUEUE_FULL.as_str(),
+    Code::SUBGRAPH_UNTRUSTED_REQUEST.as_str(),
 ];
 const OTHER: &str = "other";
 
