@@ -31,6 +31,15 @@ pub fn check(key: &str) -> Result<(), UserError> {
     Err(UserError::new("INVALID_IDEMPOTENCY_KEY", message).on("idempotencyKey"))
 }
 
+/// Forgets somebody's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, viewer_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM idempotency WHERE viewer_id = $1", viewer_id).execute(tx).await?;
+    Ok(())
+}
+
 /// Writes down `answer_id` as the answer to `key`, unless there is one already. A concurrent request
 /// with the same key waits here until the first one commits.
 ///

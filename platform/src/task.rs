@@ -7,6 +7,7 @@
 
 mod graphql;
 mod ledger;
+mod reads;
 mod request;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +20,7 @@ use crate::event::{Class, NewEvent, rfc3339};
 pub use graphql::{TaskError, TaskFields, TaskInterface};
 pub(crate) use ledger::Start;
 pub use ledger::{List, Tasks};
+pub use reads::{TaskById, TaskReader, TaskReads, TasksOf};
 pub use request::Requests;
 
 /// CloudEvents type of a change of a task's state.

@@ -24,7 +24,6 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
-use platform::cache::AtLeast;
 use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::queue::run_worker;
@@ -41,7 +40,7 @@ pub use schema::sdl;
 use events::{CONSUMER, Listener};
 use request::Desk;
 use schema::loader::Reader;
-use worker::{HEAVY_MAX, QUEUE, Worker};
+use worker::{HEAVY_MAX, QUEUE, TASK_TYPENAME, Worker};
 
 /// The service's name: of the subgraph, its database, its events' source.
 pub const NAME: &str = "ai";
@@ -74,14 +73,14 @@ impl Service {
     pub async fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
         let tasks = kernel.tasks();
         let membership = contract::takes_part::view(&kernel);
-        let reader = Reader::new(kernel.pool.clone(), tasks.clone());
+        let (reader, known) = (Reader::new(kernel.pool.clone()), tasks.clone());
         let schema = schema::builder()
             .data(Desk::new(&kernel, tasks.clone()))
             .data(Requests::new(tasks.clone()))
             .finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
-            let reads = reader.for_request(AtLeast::of(&request));
-            request.data(reads).data(membership.for_request())
+            let tasks = known.reads(TASK_TYPENAME, &request);
+            request.data(tasks).data(reader.for_request()).data(membership.for_request())
         });
         Ok(Self { kernel, config, tasks, endpoint })
     }

@@ -3,6 +3,7 @@
 use async_graphql::Result;
 use platform::{
     error::{Internal as _, UserError},
+    idempotency::{self, Claim},
     queue::QueueError,
     task::{NewTask, Priority, Task},
 };
@@ -11,13 +12,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        plan::{MAX_MEETINGS_AT_ONCE, check_idempotency_key},
-        refusal::Refusal,
-    },
+    domain::{plan::MAX_MEETINGS_AT_ONCE, refusal::Refusal},
     error::MeetingError,
-    meeting::{Checked, Meetings, Plan},
-    store::idempotency::{self, Claim},
+    meeting::{Checked, Meetings, Plan, check_key},
     worker::{JOB, QUEUE, TASK_KIND, TASK_TYPENAME},
 };
 
@@ -48,9 +45,9 @@ impl Meetings {
         if plans.is_empty() || plans.len() > MAX_MEETINGS_AT_ONCE {
             return refused(Refusal::WrongNumberOfMeetings);
         }
-        let key = match check_idempotency_key(idempotency_key) {
+        let key = match check_key(idempotency_key) {
             Ok(key) => key,
-            Err(refusal) => return refused(refusal),
+            Err(error) => return Ok(Err(vec![error.told()?])),
         };
         let meetings = match self.check_all(viewer, plans).await {
             Ok(Ok(meetings)) => meetings,

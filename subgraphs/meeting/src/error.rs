@@ -21,6 +21,9 @@ pub enum MeetingError {
     /// The user can mend it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The key for repeating the request can't be used.
+    #[error("the idempotency key can't be used")]
+    Key(UserError),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -46,6 +49,7 @@ impl MeetingError {
                     None => error,
                 })
             }
+            Self::Key(error) => Ok(error),
             Self::Users(cause) => {
                 let error = platform::error::chain(&cause);
                 tracing::warn!(error, "the user service can't be asked");

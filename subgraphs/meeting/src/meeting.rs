@@ -3,7 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use platform::{cache::Kind, kernel::Kernel, task::Tasks};
+use platform::{
+    cache::Kind,
+    idempotency::{self, Claim},
+    kernel::Kernel,
+    task::Tasks,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -12,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     domain::{
-        plan::{check_agenda, check_attendees, check_idempotency_key, check_language, check_title},
+        plan::{check_agenda, check_attendees, check_language, check_title},
         refusal::Refusal,
         role::Role,
         signature::UploadKeys,
@@ -23,7 +28,6 @@ use crate::{
     events::{self, Happening},
     store::{
         self,
-        idempotency::{self, Claim},
         meeting::{MeetingRecord, NewMeeting},
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord, RecordingStatus},
@@ -150,7 +154,7 @@ impl Meetings {
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<MeetingRecord, MeetingError> {
         let checked = Checked::of(viewer, &plan)?;
-        let key = check_idempotency_key(plan.idempotency_key.as_deref())?;
+        let key = check_key(plan.idempotency_key.as_deref())?;
         self.check_users(&checked.attendees).await?;
 
         let mut tx = self.kernel.pool.begin().await?;
@@ -393,6 +397,12 @@ impl Meetings {
         }
         Ok(known)
     }
+}
+
+/// Checks the key for repeating a request.
+pub(crate) fn check_key(key: Option<&str>) -> Result<Option<&str>, MeetingError> {
+    key.map_or(Ok(()), idempotency::check).map_err(MeetingError::Key)?;
+    Ok(key)
 }
 
 fn check_template(id: Option<&str>) -> Result<Uuid, Refusal> {

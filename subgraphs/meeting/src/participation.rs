@@ -1,6 +1,6 @@
 //! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
 
-use platform::membership::Revoking;
+use platform::{idempotency, membership::Revoking};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
     error::MeetingError,
     events::{self, Coming, Happening},
     meeting::Meetings,
-    store::{self, idempotency, meeting::MeetingRecord, participant},
+    store::{self, meeting::MeetingRecord, participant},
 };
 
 impl Meetings {

@@ -1,21 +1,20 @@
 //! Asking for an upload, and what becomes of the recording when it is there.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use platform::idempotency::{self, Claim};
 use uuid::Uuid;
 
 use crate::{
     domain::{
         media::{MAX_RECORDINGS, check_size, check_type},
-        plan::check_idempotency_key,
         refusal::Refusal,
         signature::UPLOAD_URL_TTL_S,
     },
     error::MeetingError,
     events::Happening,
-    meeting::Meetings,
+    meeting::{Meetings, check_key},
     store::{
         self,
-        idempotency::{self, Claim},
         recording::{self, NewRecording, RecordingRecord},
     },
 };
@@ -56,7 +55,7 @@ impl Meetings {
         viewer: Uuid,
         request: UploadRequest,
     ) -> Result<(RecordingRecord, Ticket), MeetingError> {
-        let key = check_idempotency_key(request.idempotency_key.as_deref())?;
+        let key = check_key(request.idempotency_key.as_deref())?;
         let mut tx = self.kernel.pool.begin().await?;
         let (meeting, _) = self.lock_as_participant(&mut tx, viewer, &request.meeting_id).await?;
         let content_type = check_type(&request.content_type)?;

@@ -159,3 +159,22 @@ async fn templates_come_in_both_languages() {
         assert_eq!(payload["meeting"]["template"]["key"], korean["key"]);
     }
 }
+
+#[tokio::test]
+async fn a_key_that_a_process_of_the_version_before_wrote_gives_its_answer() {
+    let case = Case::new().await;
+    let planned = case.planned().await;
+    // As that version writes it
+    sqlx::query(
+        "INSERT INTO idempotency_keys (viewer_id, mutation, key, answer_id)
+         VALUES ($1, 'createMeeting', 'old', $2::uuid) ON CONFLICT DO NOTHING",
+    )
+    .bind(case.host.id)
+    .bind(&planned)
+    .execute(&case.kernel.pool)
+    .await
+    .expect("the view takes it");
+    let input = json!({ "title": "Stand-up", "idempotencyKey": "old" });
+    let payload = case.mutate(&case.host, "createMeeting", input).await;
+    assert_eq!(payload["meeting"]["id"], planned, "{payload}");
+}

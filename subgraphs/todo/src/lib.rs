@@ -23,7 +23,6 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
-use platform::cache::AtLeast;
 use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::queue::run_worker;
@@ -40,7 +39,7 @@ pub use schema::sdl;
 use events::{CONSUMER, Listener};
 use schema::loader::Reader;
 use todo::Todos;
-use worker::{Extractor, HEAVY_MAX, QUEUE};
+use worker::{Extractor, HEAVY_MAX, QUEUE, TASK_TYPENAME};
 
 /// The service's name: of the subgraph, its database, its events' source.
 pub const NAME: &str = "todo";
@@ -75,12 +74,12 @@ impl Service {
         let tasks = kernel.tasks();
         let membership = contract::takes_part::view(&kernel);
         let todos = Todos::new(&kernel, membership.clone());
-        let reader = Reader::new(todos.clone(), tasks.clone());
+        let (reader, known) = (Reader::new(todos.clone()), tasks.clone());
         let schema =
             schema::builder().data(todos.clone()).data(Requests::new(tasks.clone())).finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
-            let reads = reader.for_request(AtLeast::of(&request));
-            request.data(reads).data(membership.for_request())
+            let tasks = known.reads(TASK_TYPENAME, &request);
+            request.data(tasks).data(reader.for_request()).data(membership.for_request())
         });
         Ok(Self { kernel, config, tasks, todos, endpoint })
     }

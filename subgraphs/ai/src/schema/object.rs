@@ -6,9 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use contract::spoken::moment;
 use platform::error::Internal as _;
+use platform::task::{TaskReads, TasksOf};
 use uuid::Uuid;
 
-use super::loader::{InsightOf, Reads, TasksOfMeeting};
+use super::loader::{InsightOf, Reads};
 use super::task::AiTask;
 use crate::domain::kind::Kind;
 use crate::store::insight::InsightRow;
@@ -361,7 +362,7 @@ impl Meeting {
 
     /// The tasks that find out about it, the newest first.
     async fn ai_tasks(&self, ctx: &Context<'_>) -> Result<Vec<AiTask>> {
-        let tasks = ctx.data::<Reads>()?.load_one(TasksOfMeeting(self.0)).await.internal()?;
+        let tasks = ctx.data::<TaskReads>()?.load_one(TasksOf(self.0)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().map(AiTask).collect())
     }
 }

@@ -3,8 +3,9 @@
 use async_graphql::{Context, ID, Object, Result};
 use platform::access::{self, known, may_see};
 use platform::error::Internal as _;
+use platform::task::{TaskById, TaskReads};
 
-use super::loader::{InsightById, Reads, TaskById};
+use super::loader::{InsightById, Reads};
 use super::object::{Meeting, MeetingAnalysis, ScheduleProposal, Summary};
 use super::task::AiTask;
 use crate::domain::kind::Kind;
@@ -80,7 +81,7 @@ where
 pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<AiTask>> {
     known(ctx)?;
     let Some(task) = access::id(task) else { return Ok(None) };
-    let found = ctx.data::<Reads>()?.load_one(TaskById(task)).await.internal()?;
+    let found = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()?;
     let Some(task) = found else { return Ok(None) };
     Ok(may_see(ctx, task.ordering_key).await?.then_some(AiTask(task)))
 }

@@ -14,8 +14,6 @@ pub const MAX_AGENDA_BYTES: usize = 20_000;
 pub const MAX_PARTICIPANTS: usize = 200;
 /// Most meetings that are asked for at once.
 pub const MAX_MEETINGS_AT_ONCE: usize = 100;
-/// Longest idempotency key, in bytes.
-pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 200;
 /// Language of titles and minutes where none was chosen.
 pub const DEFAULT_LANGUAGE: &str = "ko";
 
@@ -57,21 +55,6 @@ pub fn check_language(tag: Option<&str>) -> Result<Option<String>, Refusal> {
     match language.as_str() {
         "ko" | "en" => Ok(Some(language)),
         _ => Err(Refusal::InvalidLanguage),
-    }
-}
-
-/// Checks an idempotency key.
-///
-/// # Errors
-/// [`Refusal::InvalidIdempotencyKey`].
-pub fn check_idempotency_key(key: Option<&str>) -> Result<Option<&str>, Refusal> {
-    match key {
-        Some(key)
-            if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES || key.contains('\0') =>
-        {
-            Err(Refusal::InvalidIdempotencyKey)
-        }
-        key => Ok(key),
     }
 }
 

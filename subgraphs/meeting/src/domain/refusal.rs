@@ -55,9 +55,6 @@ pub enum Refusal {
     /// No template has this id.
     #[error("there is no such template")]
     TemplateNotFound,
-    /// The key for repeating a request safely is malformed.
-    #[error("an idempotency key needs 1 to {} bytes", plan::MAX_IDEMPOTENCY_KEY_BYTES)]
-    InvalidIdempotencyKey,
     /// Somebody changed the meeting in between.
     #[error("the meeting was changed by someone else; load it again")]
     VersionConflict,
@@ -98,7 +95,6 @@ impl Refusal {
             Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
             Self::WrongNumberOfMeetings => "WRONG_NUMBER_OF_MEETINGS",
             Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
-            Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::RecordingNotFound => "RECORDING_NOT_FOUND",
             Self::RecordingNotUploaded => "RECORDING_NOT_UPLOADED",
@@ -127,7 +123,6 @@ impl Refusal {
             Self::UnknownParticipant | Self::TooManyParticipants => Some("participantIds"),
             Self::WrongNumberOfMeetings => Some("meetings"),
             Self::TemplateNotFound => Some("templateId"),
-            Self::InvalidIdempotencyKey => Some("idempotencyKey"),
             Self::VersionConflict => Some("version"),
             Self::RecordingTooLarge | Self::RecordingEmpty => Some("sizeBytes"),
             Self::UnsupportedMediaType => Some("contentType"),

@@ -7,7 +7,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use futures::future::try_join_all;
-use platform::{access, cache::AtLeast, error::internal, identity::Identity, task::Task};
+use platform::{access, cache::AtLeast, error::internal, identity::Identity};
 use uuid::Uuid;
 
 use crate::{
@@ -65,27 +65,11 @@ impl Loader<Uuid> for RecordingLoader {
     }
 }
 
-/// Loads tasks, likewise.
-pub struct TaskLoader(Meetings, AtLeast);
-
-impl Loader<Uuid> for TaskLoader {
-    type Value = Task;
-    type Error = async_graphql::Error;
-
-    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
-        let minimum = |id: &Uuid| self.1.version(TASK_TYPENAME, id);
-        let mut found = self.0.tasks.get_at_least(ids, minimum).await.map_err(internal)?;
-        found.retain(|_, task| task.typename == TASK_TYPENAME);
-        Ok(found)
-    }
-}
-
 /// The loaders of one request.
 pub struct Loaders {
     meetings: DataLoader<MeetingLoader>,
     participants: DataLoader<ParticipantLoader>,
     recordings: DataLoader<RecordingLoader>,
-    tasks: DataLoader<TaskLoader>,
 }
 
 impl Loaders {
@@ -93,14 +77,11 @@ impl Loaders {
     #[must_use]
     pub fn attach(meetings: &Meetings, request: Request) -> Request {
         let at_least = AtLeast::of(&request);
-        request.data(Self {
-            meetings: DataLoader::new(
-                MeetingLoader(meetings.clone(), at_least.clone()),
-                tokio::spawn,
-            ),
+        let tasks = meetings.tasks.reads(TASK_TYPENAME, &request);
+        request.data(tasks).data(Self {
+            meetings: DataLoader::new(MeetingLoader(meetings.clone(), at_least), tokio::spawn),
             participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
             recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
-            tasks: DataLoader::new(TaskLoader(meetings.clone(), at_least), tokio::spawn),
         })
     }
 
@@ -140,11 +121,6 @@ impl Loaders {
             Identity::Group { id: group } => *group == id,
             Identity::Service { .. } => true,
         })
-    }
-
-    /// A task by its id.
-    pub(super) async fn task(ctx: &Context<'_>, id: Uuid) -> Result<Option<Task>> {
-        ctx.data::<Self>()?.tasks.load_one(id).await
     }
 
     /// Meetings by id, in the order asked for; unknown ones are left out.

@@ -17,7 +17,7 @@ pub use input::{
     RemoveParticipantInput, RequestRecordingUploadInput, RetryMeetingTaskInput, StartMeetingInput,
     UpdateMeetingInput,
 };
-pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader, TaskLoader};
+pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader};
 pub use mutation::Mutation;
 pub use object::{
     Meeting, MeetingTemplate, Participant, Recording, TemplateSection, TodoProgress, User,

@@ -5,7 +5,7 @@ use platform::{
     access,
     error::Internal as _,
     identity::Identity,
-    task::{Task, TaskFields, TaskStatus},
+    task::{Task, TaskById, TaskFields, TaskReads, TaskStatus},
 };
 use serde::Deserialize as _;
 
@@ -58,7 +58,8 @@ impl MeetingTask {
 pub(super) async fn visible(ctx: &Context<'_>, id: &ID) -> Result<Option<MeetingTask>> {
     access::known(ctx)?;
     let Some(id) = access::id(id) else { return Ok(None) };
-    let Some(task) = Loaders::task(ctx, id).await? else { return Ok(None) };
+    let found = ctx.data::<TaskReads>()?.load_one(TaskById(id)).await.internal()?;
+    let Some(task) = found else { return Ok(None) };
     let may = match Identity::from_ctx(ctx) {
         Identity::Viewer(viewer) => task.requested_by == Some(viewer.id),
         Identity::Service { .. } => true,

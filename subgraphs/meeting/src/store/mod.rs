@@ -1,7 +1,6 @@
 //! SQL of the meeting service, and nothing else.
 
 mod column;
-pub mod idempotency;
 pub mod meeting;
 pub mod participant;
 pub mod recording;

@@ -4,15 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
-use platform::cache::AtLeast;
 use platform::page::FIRST_MAX;
-use platform::task::{Task, Tasks};
 use uuid::Uuid;
 
 use crate::store::extraction::{self, ExtractionRow};
 use crate::store::todo::{self, Statistics, TodoRow};
 use crate::todo::Todos;
-use crate::worker::TASK_TYPENAME;
 
 /// How many of somebody's newest todos are read together: the longest page, and one more that says
 /// whether there is another.
@@ -43,19 +40,11 @@ pub struct NewestOf(pub Uuid);
 /// How many todos somebody has, by where they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatisticsOf(pub Uuid);
-/// A task by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TaskById(pub Uuid);
-/// A meeting's tasks, the newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TasksOfMeeting(pub Uuid);
 
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
 pub struct Reader {
     todos: Todos,
-    tasks: Tasks,
-    at_least: AtLeast,
 }
 
 /// The loader of one request.
@@ -66,15 +55,14 @@ type Failure = Arc<sqlx::Error>;
 impl Reader {
     /// A reader over the service's own database and cache.
     #[must_use]
-    pub fn new(todos: Todos, tasks: Tasks) -> Self {
-        Self { todos, tasks, at_least: AtLeast::default() }
+    pub fn new(todos: Todos) -> Self {
+        Self { todos }
     }
 
-    /// A loader that lives as long as one request, which wants to see at least these versions.
+    /// A loader that lives as long as one request.
     #[must_use]
-    pub fn for_request(&self, at_least: AtLeast) -> Reads {
-        let reader = Self { at_least, ..self.clone() };
-        DataLoader::with_cache(reader, tokio::spawn, HashMapCache::default())
+    pub fn for_request(&self) -> Reads {
+        DataLoader::with_cache(self.clone(), tokio::spawn, HashMapCache::default())
     }
 }
 
@@ -176,36 +164,5 @@ impl Loader<StatisticsOf> for Reader {
             async |missing: Vec<Uuid>| todo::statistics_of(self.todos.pool(), &missing).await;
         let all = self.todos.cached_statistics().get_many(&people, load).await?;
         Ok(all.into_iter().map(|(who, statistics)| (StatisticsOf(who), statistics)).collect())
-    }
-}
-
-impl Loader<TaskById> for Reader {
-    type Value = Task;
-    type Error = Failure;
-
-    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Failure> {
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let minimum = |id: &Uuid| self.at_least.version(TASK_TYPENAME, id);
-        let tasks = self.tasks.get_at_least(&ids, minimum).await?;
-        let ours = tasks.into_iter().filter(|(_, task)| task.typename == TASK_TYPENAME);
-        Ok(ours.map(|(id, task)| (TaskById(id), task)).collect())
-    }
-}
-
-impl Loader<TasksOfMeeting> for Reader {
-    type Value = Vec<Task>;
-    type Error = Failure;
-
-    async fn load(
-        &self,
-        keys: &[TasksOfMeeting],
-    ) -> Result<HashMap<TasksOfMeeting, Vec<Task>>, Failure> {
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let newest_first = |(meeting, mut tasks): (Uuid, Vec<Task>)| {
-            tasks.retain(|task| task.typename == TASK_TYPENAME);
-            tasks.reverse();
-            (TasksOfMeeting(meeting), tasks)
-        };
-        Ok(self.tasks.of(&ids).await?.into_iter().map(newest_first).collect())
     }
 }

@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use platform::error::Internal as _;
 use platform::identity::Identity;
 use platform::page::{Connection, Page};
+use platform::task::{TaskReads, TasksOf};
 use uuid::Uuid;
 
-use super::loader::{NewestOf, Reads, StatisticsOf, TasksOfMeeting, TodosOfMeeting};
+use super::loader::{NewestOf, Reads, StatisticsOf, TodosOfMeeting};
 use super::task::TodoTask;
 use crate::domain::{priority::Priority, status::Status};
 use crate::store::todo::{self, Statistics, TodoRow};
@@ -124,7 +125,7 @@ impl Meeting {
 
     /// The tasks that find todos in its text, the newest first.
     async fn todo_tasks(&self, ctx: &Context<'_>) -> Result<Vec<TodoTask>> {
-        let tasks = ctx.data::<Reads>()?.load_one(TasksOfMeeting(self.0)).await.internal()?;
+        let tasks = ctx.data::<TaskReads>()?.load_one(TasksOf(self.0)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().map(TodoTask).collect())
     }
 }

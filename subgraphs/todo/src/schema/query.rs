@@ -4,8 +4,9 @@ use async_graphql::{Context, ID, Object, Result};
 use platform::access::{self, known, may_see};
 use platform::error::Internal as _;
 use platform::identity::Identity;
+use platform::task::{TaskById, TaskReads};
 
-use super::loader::{Reads, TaskById, TodoById};
+use super::loader::{Reads, TodoById};
 use super::object::{Meeting, Todo, User};
 use super::task::TodoTask;
 use crate::todo::is_own;
@@ -76,7 +77,7 @@ async fn visible(ctx: &Context<'_>, id: &ID) -> Result<Option<Todo>> {
 pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<TodoTask>> {
     known(ctx)?;
     let Some(task) = access::id(task) else { return Ok(None) };
-    let found = ctx.data::<Reads>()?.load_one(TaskById(task)).await.internal()?;
+    let found = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()?;
     let Some(task) = found else { return Ok(None) };
     Ok(may_see(ctx, task.ordering_key).await?.then_some(TodoTask(task)))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use platform::idempotency;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -286,6 +287,5 @@ pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("DELETE FROM idempotency WHERE viewer_id = $1", user).execute(tx).await?;
-    Ok(())
+    idempotency::forget(tx, user).await
 }
