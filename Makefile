@@ -47,12 +47,14 @@ check: ## Everything that is checked without running it
 	tools/unchanged schema $(MAKE) --no-print-directory schema
 
 .PHONY: bench
-bench: ## Measure the router beside others: docs/performance.md
+bench: ## Measure the router beside others, and live updates: docs/performance.md
 	@tools/need compiler cmake python node
 	export SQLX_OFFLINE=true
 	cargo build --locked --release --package moim --package bench
 	npm ci --prefix bench/gateway --ignore-scripts --silent
-	exec "$${CARGO_TARGET_DIR:-target}/release/bench" run --results bench/results --gateway bench/gateway
+	bench="$${CARGO_TARGET_DIR:-target}/release/bench"
+	"$$bench" run --results bench/results --gateway bench/gateway
+	cargo run --quiet --locked --package stack -- run -- "$$bench" push --results bench/results
 
 .PHONY: schema
 schema: ## Print the subgraphs' schemas and compose them

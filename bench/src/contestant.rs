@@ -99,13 +99,18 @@ pub(crate) fn version(program: &Path, argument: &str) -> String {
     text.unwrap_or_default().lines().next().unwrap_or("unknown").trim().to_owned()
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address on this machine that nobody listens on.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     // Taken again by the router right away.
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     Ok(listener.local_addr()?)
 }
 
-async fn begun(process: &mut Process, address: SocketAddr) -> Result<()> {
+/// Waits until a router answers.
+///
+/// # Errors
+/// When it ends before, or takes too long.
+pub(crate) async fn begun(process: &mut Process, address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + Duration::from_millis(START_WITHIN_MS);
     let question = Bytes::from_static(br#"{"query":"{ __typename }"}"#);
     loop {

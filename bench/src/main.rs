@@ -5,12 +5,14 @@
 //! | `graph`, `answer`, `subgraph` | made-up data, its answers, subgraphs that cost little |
 //! | `contestant`, `process` | the routers, and what the kernel says they cost |
 //! | `load`, `report` | requests, and what came of them |
+//! | `push` | what live updates cost our router |
 
 mod answer;
 mod contestant;
 mod graph;
 mod load;
 mod process;
+mod push;
 mod report;
 mod subgraph;
 
@@ -55,6 +57,8 @@ struct Arguments {
 enum Command {
     /// Start the routers, measure them in turns, print a table, write JSON
     Run(Run),
+    /// Measure what live updates cost our router: subscribers, events, memory
+    Push(push::Arguments),
     /// Serve the subgraphs alone, to look at one router: writes the supergraph, prints its path
     Subgraphs {
         /// Where the supergraph is written
@@ -114,6 +118,10 @@ fn main() -> Result<()> {
             .enable_all()
             .build()?
             .block_on(run(arguments)),
+        Command::Push(arguments) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(push::run(arguments)),
         Command::Subgraphs { results } => {
             let supergraph = supergraph(&results)?;
             writeln!(std::io::stdout(), "{}", supergraph.display())?;

@@ -66,12 +66,24 @@ impl Process {
     /// # Errors
     /// When the kernel doesn't say.
     pub(crate) fn peak_memory_kib(&self) -> Result<u64> {
-        let peak = |pid: &u32| {
+        self.memory("VmHWM:")
+    }
+
+    /// Memory (VmRSS) of the process and its descendants now, in KiB.
+    ///
+    /// # Errors
+    /// When the kernel doesn't say.
+    pub(crate) fn memory_kib(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, what: &str) -> Result<u64> {
+        let of = |pid: &u32| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix(what))?;
             line.split_whitespace().next()?.parse::<u64>().ok()
         };
-        Ok(self.tree()?.iter().filter_map(peak).sum())
+        Ok(self.tree()?.iter().filter_map(of).sum())
     }
 
     /// The process and all that descend from it.
