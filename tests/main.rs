@@ -6,6 +6,7 @@
 mod kit;
 
 mod access;
+mod access_table;
 mod api;
 mod bad_input;
 mod bulk;
