@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Most plans that are tried for an operation that cannot be planned whole.
-pub(super) const MAX_ATTEMPTS: usize = 500;
+pub(super) const MAX_ATTEMPTS: usize = 1_000;
 /// How often what is left of an operation may be cut again.
 const MAX_CUTS_DEEP: usize = 2;
 

@@ -83,6 +83,7 @@ async fn an_interface_object_is_left_for_the_concrete_type() {
         "interface_stub",
         &[
             "{ playlists { items { ... on Book { title } } } }",
+            "{ playlists { first { ... on Clip { fans } ... on Book { fans author { name best { ... on Clip { fans } } } } } items { ... on Book { author { id: best { id } } } } } }",
             "{ playlists { first { ... on Clip { seconds } } items { __typename ... on Book { author { id } fans } } } }",
         ],
     )
