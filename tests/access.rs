@@ -17,7 +17,15 @@ use std::time::{Duration, Instant};
 const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Mutations on a meeting, with what they want besides its id.
-const MUTATIONS: [(&str, &str, &str); 10] = [
+const MUTATIONS: [(&str, &str, &str); 14] = [
+    ("requestVerification", "RequestVerificationInput", "{}"),
+    ("shareTranscript", "ShareTranscriptInput", r#"{ "userIds": [] }"#),
+    (
+        "unshareTranscript",
+        "UnshareTranscriptInput",
+        r#"{ "userId": "01977f3a-0000-7000-8000-0000000000a1" }"#,
+    ),
+    ("createShareLink", "CreateShareLinkInput", "{}"),
     ("requestSummary", "RequestSummaryInput", "{}"),
     ("requestSchedule", "RequestScheduleInput", "{}"),
     ("requestAnalysis", "RequestAnalysisInput", "{}"),

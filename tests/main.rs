@@ -19,6 +19,7 @@ mod live;
 mod main_job;
 mod operations;
 mod operator;
+mod review;
 mod several;
 mod shared_events;
 mod statements;
