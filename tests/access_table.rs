@@ -121,9 +121,13 @@ const MUTATIONS: &[Row] = &[
     host("cancelMeeting", "meetingId: \"<meeting>\""),
     host("addParticipants", "meetingId: \"<meeting>\", participantIds: []"),
     host("removeParticipant", "meetingId: \"<meeting>\", userId: \"<host>\""),
-    host(
+    // Whoever takes part may bring the recording; this meeting has one.
+    row(
         "requestRecordingUpload",
         "meetingId: \"<meeting>\", contentType: \"audio/wav\", sizeBytes: 9",
+        "",
+        NO_MEETING,
+        Refused("ILLEGAL_STATUS"),
     ),
     row(
         "retryTranscriptTask",

@@ -95,12 +95,14 @@ fn compare(path: &str, page: &Value, answer: &Value, known: &mut Known) {
 async fn pushed(client: &Client, step: &Step, variables: Value) -> Value {
     let mut stream = Stream::open(client, &step.operation, variables, None).await;
     let (_, mut event) = stream.next_data(SOON).await;
-    while step.last {
-        let next = stream.next(TRANSCRIBED).await.expect("an event or the end");
-        if next.kind == "complete" {
-            break;
+    if step.last {
+        loop {
+            let next = stream.next(TRANSCRIBED).await.expect("an event or the end");
+            if next.kind == "complete" {
+                break;
+            }
+            event = next.data;
         }
-        event = next.data;
     }
     event["data"].clone()
 }

@@ -28,6 +28,7 @@ async fn an_ended_meeting_becomes_minutes_pushed_live() {
     let token = host.client.token.as_deref().expect("logged in");
     let mut segments = Socket::open(&moim.base, token).await;
     segments.subscribe("s", TRANSCRIPT_SEGMENTS, of_meeting).await;
+    let mut segments = segments.read_along();
 
     let recording =
         story::upload(&host.client, &meeting, "audio/wav", story::speech_recording()).await;

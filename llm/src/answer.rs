@@ -81,7 +81,7 @@ impl Reader<'_> {
     /// What is wrong with the answer.
     pub fn summary(&self, answer: &str) -> Result<Gist, String> {
         let SummaryAnswer { overview, decisions, keywords } = parse(answer)?;
-        Ok((self.cite(overview)?, self.cite(decisions)?, self.words(keywords)))
+        Ok((self.cite(&overview)?, self.cite(&decisions)?, self.words(keywords)))
     }
 
     /// A schedule's items.
@@ -93,7 +93,7 @@ impl Reader<'_> {
         bounded(&items)?;
         let mut found = Vec::new();
         for DatedItem { item, kind, date, time } in items {
-            let Cited { text, segment_ids } = self.one(item)?;
+            let Cited { text, segment_ids } = self.one(&item)?;
             let date = date.as_deref().and_then(day);
             let time = time.filter(|_| date.is_some());
             let time = time.and_then(|time| NaiveTime::parse_from_str(&time, "%H:%M").ok());
@@ -111,7 +111,7 @@ impl Reader<'_> {
     /// What is wrong with the answer.
     pub fn analysis(&self, answer: &str) -> Result<(Vec<Keyword>, Vec<Cited>), String> {
         let AnalysisAnswer { topics, decisions } = parse(answer)?;
-        Ok((self.words(topics), self.cite(decisions)?))
+        Ok((self.words(topics), self.cite(&decisions)?))
     }
 
     /// What somebody is to do.
@@ -124,7 +124,7 @@ impl Reader<'_> {
         actions
             .into_iter()
             .map(|ActionItem { item, assignee, due }| {
-                let Cited { text, segment_ids } = self.one(item)?;
+                let Cited { text, segment_ids } = self.one(&item)?;
                 let named = assignee.unwrap_or_default().trim().to_lowercase();
                 let person = self
                     .said
@@ -137,12 +137,12 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn cite(&self, items: Vec<Item>) -> Result<Vec<Cited>, String> {
-        bounded(&items)?;
-        items.into_iter().map(|item| self.one(item)).collect()
+    fn cite(&self, items: &[Item]) -> Result<Vec<Cited>, String> {
+        bounded(items)?;
+        items.iter().map(|item| self.one(item)).collect()
     }
 
-    fn one(&self, item: Item) -> Result<Cited, String> {
+    fn one(&self, item: &Item) -> Result<Cited, String> {
         let text = item.text.trim().to_owned();
         if text.is_empty() || text.chars().count() > TEXT_MAX_CHARS {
             return Err(format!("a text is empty or longer than {TEXT_MAX_CHARS} characters"));

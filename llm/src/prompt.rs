@@ -53,12 +53,12 @@ impl Question {
             for (name, schema) in more.as_object().into_iter().flatten() {
                 properties[name] = schema.clone();
             }
-            json!({ "type": "array", "items": object(properties) })
+            json!({ "type": "array", "items": object(&properties) })
         };
         let optional = json!({ "type": ["string", "null"] });
         let words = json!({ "type": "array", "items": { "type": "string" } });
         let kind = json!({ "type": "string", "enum": ["FOLLOW_UP", "DEADLINE"] });
-        object(match self {
+        object(&match self {
             Self::Summary => json!({
                 "overview": item(json!({})), "decisions": item(json!({})), "keywords": words,
             }),
@@ -97,7 +97,7 @@ impl Question {
 }
 
 /// An object with all of these, and nothing else.
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     let required: Vec<&String> =
         properties.as_object().map(|known| known.keys().collect()).unwrap_or_default();
     json!({

@@ -4,6 +4,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest},
@@ -12,6 +13,18 @@ use tokio_tungstenite::{
 /// An open, acknowledged connection.
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
+}
+
+/// What has been read, in its order.
+pub(crate) struct Messages(UnboundedReceiver<Value>);
+
+impl Messages {
+    /// The next message; `None` at the end.
+    pub(crate) async fn next(&mut self, deadline: Duration) -> Option<Value> {
+        tokio::time::timeout(deadline, self.0.recv())
+            .await
+            .unwrap_or_else(|_| panic!("no message within {deadline:?}"))
+    }
 }
 
 impl Socket {
@@ -44,6 +57,20 @@ impl Socket {
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
         self.send(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+    }
+
+    /// Reads from now on, whether or not anybody waits for a message: pings are answered meanwhile, as by
+    /// a client that lives.
+    pub(crate) fn read_along(mut self) -> Messages {
+        let (seen, messages) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(message) = self.next(super::TRANSCRIBED).await {
+                if seen.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        Messages(messages)
     }
 
     /// The next message that is no ping; `{"close": code}` for a close frame, `None` at the end.

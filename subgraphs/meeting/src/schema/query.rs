@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use platform::{
+    access::known,
     error::Internal as _,
     identity::Identity,
     page::{Connection, Page},
@@ -87,11 +88,13 @@ impl Query {
     /// The templates that a meeting can follow.
     async fn meeting_templates(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Language of the texts, `ko` unless given.")] language: Option<String>,
-    ) -> Vec<MeetingTemplate> {
+    ) -> Result<Vec<MeetingTemplate>> {
+        known(ctx)?;
         let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
         let in_language = |template| MeetingTemplate { template, language: language.clone() };
-        template::BUILT_IN.iter().map(in_language).collect()
+        Ok(template::BUILT_IN.iter().map(in_language).collect())
     }
 
     /// Does a user take part in a meeting? For other services only.

@@ -12,7 +12,7 @@ pub struct Choice {
     pub user_id: Uuid,
     /// Of what: the name of a [`Kind`](crate::domain::kind::Kind).
     pub kind: String,
-    /// By which way: the name of a [`Way`](crate::domain::way::Way).
+    /// By which way: the name of a [`Way`].
     pub channel: String,
     /// Whether they want to hear of it.
     pub is_on: bool,
