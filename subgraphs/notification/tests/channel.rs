@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::event::kind;
 use contract::testing::tell;
-use notification::channel::address;
+use notification::channel::address::{self, PublicOnly};
 use platform::config::Values;
 use platform::testing::eventually;
+use reqwest::dns::Resolve as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -268,28 +269,32 @@ async fn a_webhook_that_is_gone_is_given_up() {
 
 #[tokio::test]
 async fn a_name_that_leads_inside_is_not_followed() {
+    let found = tokio::net::lookup_host(("localhost", 0)).await.unwrap();
+    assert!(found.count() > 0, "the name leads somewhere");
+    let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;
+    let error = resolved.err().expect("nowhere that is public").to_string();
+    assert_eq!(error, "the name leads to no public address");
+}
+
+#[tokio::test]
+async fn an_address_inside_is_refused_when_it_is_named_and_when_it_is_used() {
+    let server = HttpServer::start([]).await;
     let stage = Stage::new().await;
     let id = person(&stage, json!({})).await;
-    let set = async |url: &str| {
-        let input = json!({ "url": url });
-        stage.caller.mutate(&viewer(id), "setWebhook", "secret", input).await
-    };
-    assert_eq!(set("https://127.0.0.1/").await["userErrors"][0]["code"], "INVALID_URL");
-    // It passes the first look, being a name; it is looked up when it is used.
+    let url = server.url.replace("http://", "https://");
+    let input = json!({ "url": url });
+    let named = stage.caller.mutate(&viewer(id), "setWebhook", "secret", input).await;
+    assert_eq!(named["userErrors"][0]["code"], "INVALID_URL");
+    // As if it had been named while that was allowed.
     sqlx::query("INSERT INTO webhook (user_id, url, secret) VALUES ($1, $2, $3)")
         .bind(id)
-        .bind("https://ip6-localhost/")
+        .bind(&url)
         .bind(notification::channel::webhook::new_secret())
         .execute(&stage.kernel.pool)
         .await
         .unwrap();
     test(&stage, id, "WEBHOOK").await;
-    eventually(DEADLINE, || async {
-        let query = "SELECT count(*) FROM tasks WHERE job_kind = 'webhook' AND attempts > 0";
-        let tried: i64 = sqlx::query_scalar(query).fetch_one(&stage.kernel.pool).await.unwrap();
-        tried == 1
-    })
-    .await;
+    failed(&stage, "DELIVERY_REFUSED").await;
 }
 
 #[test]
