@@ -1,15 +1,17 @@
 //! The event bus: NATS JetStream, with the installation's prefix before every stream and subject.
 
 mod consumer;
+mod pull;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, ServerAddr};
 use bytes::Bytes;
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config;
@@ -24,7 +26,7 @@ pub const REQUEST_TIMEOUT_MS: u64 = 5_000;
 /// Most published messages whose confirmation is awaited.
 pub const ACKS_IN_FLIGHT_MAX: usize = 256;
 /// How long the server keeps a request for the next message.
-pub(crate) const PULL_EXPIRES_MS: u64 = 5_000;
+const PULL_EXPIRES_MS: u64 = 5_000;
 /// Header: the consumer that gave a message up.
 pub const HEADER_CONSUMER: &str = "Moim-Consumer";
 /// Header: the subject that a dead letter, or a replayed message, had, without prefix.
@@ -48,6 +50,8 @@ pub struct Bus {
     client: Client,
     jetstream: jetstream::Context,
     prefix: Arc<str>,
+    /// How often a connection was made.
+    connections: watch::Receiver<u64>,
 }
 
 /// Why the bus can't be used.
@@ -96,18 +100,19 @@ impl Bus {
                 decoded(address.password().unwrap_or_default()),
             );
         }
+        let (made, connections) = watch::channel(0);
         let client = options
             .name("moim")
+            .event_callback(move |event| {
+                if matches!(event, Event::Connected) {
+                    made.send_modify(|made| *made += 1);
+                }
+                async {}
+            })
             .connection_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
             .request_timeout(Some(Duration::from_millis(REQUEST_TIMEOUT_MS)))
             .connect(addresses)
             .await?;
-        Ok(Self::new(client, &config.prefix))
-    }
-
-    /// A bus over a connection that exists.
-    #[must_use]
-    pub fn new(client: Client, prefix: &str) -> Self {
         let timeout = Duration::from_millis(REQUEST_TIMEOUT_MS);
         let jetstream = jetstream::context::ContextBuilder::new()
             .timeout(timeout)
@@ -115,7 +120,7 @@ impl Bus {
             .max_ack_inflight(ACKS_IN_FLIGHT_MAX)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Self { client, jetstream, prefix: prefix.into() }
+        Ok(Self { client, jetstream, prefix: config.prefix.as_str().into(), connections })
     }
 
     /// The connection itself.

@@ -1,7 +1,7 @@
 //! What must hold after any fault, read from the databases and the streams themselves.
 
 use super::load::{Load, Seen};
-use crate::kit::{eventually, instance::Place};
+use crate::kit::{eventually, eventually_ok, instance::Place};
 use async_nats::jetstream::{self, stream::Stream};
 use futures::TryStreamExt;
 use platform::{
@@ -60,8 +60,10 @@ impl Oracle {
 
     /// Waits until nothing is under way, then checks everything.
     pub(super) async fn check(&self, meetings: &[String], load: &Load) {
-        eventually("nothing is under way", QUIET, || async {
-            (self.open_rows().await == 0 && self.waiting_messages().await == 0).then_some(())
+        eventually_ok("nothing is under way", QUIET, || async {
+            let mut under_way = self.open_rows().await;
+            under_way.extend(self.waiting_messages().await);
+            if under_way.is_empty() { Ok(()) } else { Err(under_way) }
         })
         .await;
         let events = self.messages("EVENTS").await;
@@ -87,33 +89,41 @@ impl Oracle {
         }
     }
 
-    async fn open_rows(&self) -> i64 {
-        let mut open = 0;
-        for pool in self.databases.values() {
-            let count = "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL)
-                + (SELECT count(*) FROM tasks WHERE completed_at IS NULL)";
-            open += sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.expect("counted");
+    /// Rows of the outboxes that wait to be published, and tasks without an outcome.
+    async fn open_rows(&self) -> Vec<String> {
+        let mut open = Vec::new();
+        for (service, pool) in &self.databases {
+            let rows = "SELECT 'event ' || subject FROM outbox WHERE published_at IS NULL
+                UNION ALL SELECT 'task ' || id || ' ' || status FROM tasks WHERE completed_at IS NULL";
+            let rows = sqlx::query_scalar::<_, String>(rows).fetch_all(pool).await.expect("rows");
+            open.extend(rows.into_iter().map(|row| format!("{service}: {row}")));
         }
         open
     }
 
-    /// Messages that wait for a consumer or for its confirmation, and jobs in the queues.
-    async fn waiting_messages(&self) -> u64 {
-        let mut waiting = 0;
+    /// Consumers with messages that wait for them or for their confirmation, and queues with jobs.
+    async fn waiting_messages(&self) -> Vec<String> {
+        let mut waiting = Vec::new();
         let mut streams = self.bus.jetstream().streams();
         while let Some(stream) = streams.try_next().await.expect("streams") {
             let name = &stream.config.name;
             if !name.starts_with(&format!("{}_", self.bus.prefix())) {
                 continue;
             }
-            if name.contains("_QUEUE_") {
-                waiting += stream.state.messages;
+            if name.contains("_QUEUE_") && stream.state.messages > 0 {
+                waiting.push(format!("{name}: {} jobs", stream.state.messages));
             }
             if name.ends_with("_EVENTS") {
                 let stream = self.bus.jetstream().get_stream(name).await.expect("the stream");
                 let mut consumers = stream.consumers();
                 while let Some(consumer) = consumers.try_next().await.expect("consumers") {
-                    waiting += consumer.num_pending + consumer.num_ack_pending as u64;
+                    let (pending, unconfirmed) = (consumer.num_pending, consumer.num_ack_pending);
+                    if pending > 0 || unconfirmed > 0 {
+                        let consumer = &consumer.name;
+                        waiting.push(format!(
+                            "{consumer}: {pending} pending, {unconfirmed} unconfirmed"
+                        ));
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ pub(crate) mod sse;
 pub(crate) mod story;
 pub(crate) mod websocket;
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
 
 /// How long a test waits for something that takes no heavy work.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -24,16 +24,32 @@ where
     F: FnMut() -> R,
     R: Future<Output = Option<T>>,
 {
+    let look = || {
+        let found = look();
+        async move { found.await.ok_or("not yet") }
+    };
+    eventually_ok(what, deadline, look).await
+}
+
+/// Waits until `look` finds nothing in the way, or fails the test at the deadline with what it found last.
+pub(crate) async fn eventually_ok<T, E, F, R>(what: &str, deadline: Duration, mut look: F) -> T
+where
+    E: Debug,
+    F: FnMut() -> R,
+    R: Future<Output = Result<T, E>>,
+{
+    let mut last = None;
     let looking = async {
         loop {
-            if let Some(found) = look().await {
-                return found;
+            match look().await {
+                Ok(found) => return found,
+                Err(obstacle) => last = Some(obstacle),
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };
     match tokio::time::timeout(deadline, looking).await {
         Ok(found) => found,
-        Err(_) => panic!("not within {deadline:?}: {what}"),
+        Err(_) => panic!("not within {deadline:?}: {what}: {last:?}"),
     }
 }

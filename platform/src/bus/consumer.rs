@@ -1,14 +1,14 @@
 //! Consuming events: in order, each effect once, confirmed after its commit.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Message};
-use futures::StreamExt as _;
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Bus, HEADER_SUBJECT, PULL_EXPIRES_MS};
+use super::{Bus, HEADER_SUBJECT};
 use crate::crash::Point;
 use crate::dead_letter;
 use crate::error::chain;
@@ -21,9 +21,11 @@ use crate::topology;
 
 /// How often an event is tried before it becomes a dead letter.
 pub const DELIVERIES_MAX: i64 = 12;
-/// Longest time that one event may take; shorter than the consumers' `ack_wait`, so that nobody
-/// else gets it meanwhile.
+/// Longest time that one event may take.
 pub const HANDLE_TIMEOUT_MS: u64 = 20_000;
+/// Time between two signs of life while an event is handled; the consumers' `ack_wait` is three
+/// times that, so that nobody else gets it meanwhile.
+const HEARTBEAT_MS: u64 = 3_000;
 /// First wait before an event is delivered again; doubles up to [`BACKOFF_MAX_MS`].
 const BACKOFF_MIN_MS: u64 = 100;
 /// Longest wait before an event is delivered again, or a lost server is tried again.
@@ -84,7 +86,7 @@ impl Feed<'_> {
         let Self { bus, consumer, shutdown, .. } = *self;
         while !shutdown.is_triggered() {
             let Some(pull) = bus.await_consumer(consumer, shutdown).await else { return };
-            if let Err(error) = self.run(&pull).await {
+            if let Err(error) = self.run(pull).await {
                 tracing::warn!(consumer, error = chain(&*error), "consumer lost, trying again");
                 pause(RECONNECT_MS, shutdown).await;
             }
@@ -92,26 +94,15 @@ impl Feed<'_> {
     }
 
     /// Pulls and handles until something breaks or the shutdown.
-    async fn run(&self, pull: &PullConsumer) -> Result<(), async_nats::Error> {
-        while !self.shutdown.is_triggered() {
-            let mut batch = pull
-                .batch()
-                .max_messages(BATCH)
-                .expires(Duration::from_millis(PULL_EXPIRES_MS))
-                .messages()
-                .await?;
-            loop {
-                // An event that was sent to a pull that nobody reads any more is sent again after
-                // the consumer's ack_wait.
-                let next = tokio::select! {
-                    next = batch.next() => next,
-                    () = self.shutdown.cancelled() => return Ok(()),
-                };
-                let Some(message) = next else { break };
-                self.take(&message?).await;
-            }
+    async fn run(&self, pull: PullConsumer) -> Result<(), async_nats::Error> {
+        let mut pull = self.bus.pull(pull, BATCH);
+        loop {
+            let message = tokio::select! {
+                message = pull.next() => message?,
+                () = self.shutdown.cancelled() => return Ok(()),
+            };
+            self.take(&message).await;
         }
-        Ok(())
     }
 
     /// Handles one message and answers the server. If the process dies anywhere in here, the
@@ -133,7 +124,7 @@ impl Feed<'_> {
                 Point::ConsumerReceived.pass();
                 let mut span = process_span(message, self.consumer, &event.kind);
                 let Some(tx) = self.begin(message).await else { return };
-                let outcome = span.context().scope(self.effect(&event, tx)).await;
+                let outcome = span.context().scope(self.effect(message, &event, tx)).await;
                 if outcome.is_err() {
                     span.fail("not_handled");
                 }
@@ -180,6 +171,7 @@ impl Feed<'_> {
 
     async fn effect(
         &self,
+        message: &Message,
         event: &Event,
         mut tx: Transaction<'static, Postgres>,
     ) -> Result<(), HandleError> {
@@ -193,10 +185,25 @@ impl Feed<'_> {
             }
             Ok(())
         };
-        match tokio::time::timeout(Duration::from_millis(HANDLE_TIMEOUT_MS), work).await {
+        let work = tokio::time::timeout(Duration::from_millis(HANDLE_TIMEOUT_MS), work);
+        match self.kept(message, work).await {
             Ok(outcome) => outcome,
             // The transaction is rolled back as it is dropped.
             Err(elapsed) => Err(HandleError::later(elapsed)),
+        }
+    }
+
+    /// Tells the server that we are at it, for as long as `work` lasts.
+    async fn kept<T>(&self, message: &Message, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let mut beat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
+        beat.reset();
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                // Unheard, the event comes again: the inbox tells.
+                _ = beat.tick() => drop(message.ack_with(AckKind::Progress).await),
+            }
         }
     }
 

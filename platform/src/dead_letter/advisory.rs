@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::RawMessageErrorKind;
 use async_nats::jetstream::{AckKind, Message};
-use futures::StreamExt as _;
 use serde::Deserialize;
 
-use crate::bus::{Bus, Origin, PULL_EXPIRES_MS, pause};
+use crate::bus::{Bus, Origin, pause};
 use crate::error::chain;
 use crate::queue::Payload;
 use crate::shutdown::Shutdown;
@@ -66,27 +65,21 @@ impl Watch<'_> {
         let Some(pull) = self.bus.await_consumer(self.consumer, self.shutdown).await else {
             return Ok(());
         };
-        while !self.shutdown.is_triggered() {
-            let expires = Duration::from_millis(PULL_EXPIRES_MS);
-            let mut batch = pull.batch().max_messages(BATCH).expires(expires).messages().await?;
-            loop {
-                let next = tokio::select! {
-                    next = batch.next() => next,
-                    () = self.shutdown.cancelled() => return Ok(()),
-                };
-                let Some(message) = next else { break };
-                let message = message?;
-                let answer = match self.take(&message).await {
-                    Ok(()) => AckKind::Ack,
-                    Err(error) => {
-                        tracing::warn!(error = chain(&*error), "advisory comes again");
-                        AckKind::Nak(Some(Duration::from_millis(AGAIN_MS)))
-                    }
-                };
-                message.ack_with(answer).await?;
-            }
+        let mut pull = self.bus.pull(pull, BATCH);
+        loop {
+            let message = tokio::select! {
+                message = pull.next() => message?,
+                () = self.shutdown.cancelled() => return Ok(()),
+            };
+            let answer = match self.take(&message).await {
+                Ok(()) => AckKind::Ack,
+                Err(error) => {
+                    tracing::warn!(error = chain(&*error), "advisory comes again");
+                    AckKind::Nak(Some(Duration::from_millis(AGAIN_MS)))
+                }
+            };
+            message.ack_with(answer).await?;
         }
-        Ok(())
     }
 
     /// Each step can be repeated; the advisory is confirmed after the last.
