@@ -9,6 +9,7 @@ mod access;
 mod access_table;
 mod api;
 mod bad_input;
+mod bucket;
 mod bulk;
 mod check;
 mod crash;

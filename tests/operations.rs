@@ -210,8 +210,8 @@ async fn health_follows_the_servers() {
         .await;
     };
     ready(200, "UP").await;
-    for (proxy, component, code, status) in &mut proxies {
-        proxy.shut().await;
+    for (proxy, component, code, status) in &proxies {
+        proxy.cut();
         ready(*code, status).await;
         assert_eq!(client.get("/health/live").await.status, 200);
         let health = client.get("/health").await;
@@ -223,7 +223,7 @@ async fn health_follows_the_servers() {
         assert!(away[0]["detail"].is_string() && away[0]["latencyMs"].is_u64(), "{away:?}");
         let scrape = Scrape::of(&client).await;
         assert_eq!(scrape.sum("moim_health_component_up", &[("component", component)]), 0.0);
-        proxy.open().await;
+        proxy.open();
         ready(200, "UP").await;
     }
 }

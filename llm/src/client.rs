@@ -55,8 +55,7 @@ impl Client {
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
-        // Fails when the process has one already, which then serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        platform::tls::choose();
         let http = reqwest::Client::builder()
             .timeout(config.timeout)
             .connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))

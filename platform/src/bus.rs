@@ -6,6 +6,7 @@ mod pull;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, ServerAddr};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config;
+use crate::subgraph::Cause;
 
 pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS};
 pub(crate) use consumer::{pause, process_span};
@@ -77,6 +79,18 @@ pub enum SendError {
     /// JetStream can't be reached, or has no stream for the subject.
     #[error("JetStream gives no answer")]
     Away(#[source] PublishError),
+}
+
+/// Asks JetStream for a sign of life: a connection to a server that hangs looks like any other.
+///
+/// # Errors
+/// When there is no connection, or no answer.
+pub async fn probe(jetstream: &jetstream::Context) -> Result<(), Cause> {
+    if jetstream.client().connection_state() != State::Connected {
+        return Err("not connected".into());
+    }
+    jetstream.query_account().await?;
+    Ok(())
 }
 
 impl Bus {
@@ -169,7 +183,15 @@ impl Bus {
     /// Whether there is a connection at the moment.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Whether JetStream answers: see [`probe`].
+    ///
+    /// # Errors
+    /// When there is no connection, or no answer.
+    pub async fn probe(&self) -> Result<(), Cause> {
+        probe(&self.jetstream).await
     }
 
     /// Publishes a message under the id `id`, which removes duplicates, and waits until it is stored.

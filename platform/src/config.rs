@@ -229,31 +229,66 @@ impl Nats {
 }
 
 /// Where objects (recordings, texts) are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Objects {
-    /// A `file:///…` URL or the path of a folder, which is made when it is missing.
+    /// A `file:///…` URL or the path of a folder, which is made when it is missing; or
+    /// `s3://bucket`, with a folder in it if you like.
     pub url: String,
+    /// What is set of [`Objects::S3`], for a bucket.
+    pub s3: Vec<(&'static str, SecretString)>,
 }
 
 impl Objects {
     /// Where objects are kept unless configured: a folder below the working directory.
     pub const DEFAULT: &str = "data/objects";
 
-    /// Reads `MOIM_OBJECTS_URL` (default [`Objects::DEFAULT`]).
+    /// How to reach a bucket and who we are there: the names that every AWS client knows.
+    pub const S3: [&str; 16] = [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ALLOW_HTTP",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    ];
+
+    /// Reads `MOIM_OBJECTS_URL` (default [`Objects::DEFAULT`]), and for a bucket [`Objects::S3`].
     ///
     /// # Errors
-    /// When the URL is of a kind that isn't supported.
+    /// When the URL is of a kind that isn't supported, or the bucket's server would be spoken to
+    /// without encryption and that isn't allowed.
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
         let name = "MOIM_OBJECTS_URL";
         let url = source.get(name).unwrap_or_else(|| Self::DEFAULT.to_owned());
-        if let Some((scheme, _)) = url.split_once("://")
-            && scheme != "file"
-        {
+        let scheme = url.split_once("://").map_or("file", |(scheme, _)| scheme);
+        if !matches!(scheme, "file" | "s3") {
             let reason = format!("{scheme} isn't supported");
-            let help = "give a folder, like file:///var/lib/moim/objects";
+            let help =
+                "give a folder, like file:///var/lib/moim/objects, or a bucket, like s3://moim";
             return Err(ConfigError::invalid(name, reason, help));
         }
-        Ok(Self { url })
+        if scheme == "file" {
+            return Ok(Self { url, s3: Vec::new() });
+        }
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+            let plain = source.get(name).is_some_and(|url| url.starts_with("http://"));
+            if plain && source.get("AWS_ALLOW_HTTP").is_none_or(|allowed| allowed != "true") {
+                let help = "give an https:// address, or set AWS_ALLOW_HTTP=true for a network that you trust";
+                return Err(ConfigError::invalid(name, "recordings would go unencrypted", help));
+            }
+        }
+        let set = |name: &'static str| Some((name, source.get(name)?.into()));
+        Ok(Self { url, s3: Self::S3.into_iter().filter_map(set).collect() })
     }
 }
 
@@ -327,6 +362,20 @@ fn name_prefix(source: &dyn Source, name: &str) -> Result<String, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_is_reached_by_the_usual_names_and_not_unencrypted_by_accident() {
+        let source = Values::new()
+            .with("MOIM_OBJECTS_URL", "s3://moim/objects")
+            .with("AWS_ENDPOINT_URL", "http://minio:9000")
+            .with("AWS_SECRET_ACCESS_KEY", "hidden");
+        let error = Objects::from(&source).unwrap_err().to_string();
+        assert!(error.contains("AWS_ALLOW_HTTP"), "{error}");
+        let objects = Objects::from(&source.with("AWS_ALLOW_HTTP", "true")).unwrap();
+        let names: Vec<_> = objects.s3.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_SECRET_ACCESS_KEY"]);
+        assert!(!format!("{objects:?}").contains("hidden"));
+    }
 
     #[test]
     fn a_missing_url_is_named_with_what_to_do() {

@@ -31,7 +31,7 @@ pub const CHECK_TIMEOUT_MS: u64 = 2_000;
 pub enum Need {
     /// Without it, no work can be done: not ready.
     Required,
-    /// Without it, answers stay right but take longer: degraded.
+    /// Without it, answers take longer, or what needs it fails, and all else stays right: degraded.
     Degraded,
 }
 

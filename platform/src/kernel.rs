@@ -67,14 +67,26 @@ impl Kernel {
         self.peers.query(&self.keys, self.service, peer, document, variables).await
     }
 
-    /// Puts free disk space into the health registry as `<service>.disk`, where objects are files of
-    /// this machine: below [`DISK_FREE_MIN_BYTES`] the service can't take more of them.
-    pub fn watch_disk(&self) {
+    /// Puts the object storage into the health registry. Where objects are files of this machine, it
+    /// is free disk space, `<service>.disk`: below [`DISK_FREE_MIN_BYTES`] the service can't take more
+    /// of them. Where they are in a bucket, it is whether that answers, `<service>.objects`: without
+    /// it, what needs no object still works.
+    pub fn watch_objects(&self) {
         static FREE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
             let help = "Free space where a service's objects are, in bytes.";
             metrics::gauges("moim_disk_free_bytes", help, &["service"])
         });
-        let Some(folder) = self.objects.folder() else { return };
+        let Some(folder) = self.objects.folder() else {
+            let objects = self.objects.clone();
+            return self.health.add(
+                format!("{}.objects", self.service),
+                Need::Degraded,
+                move || {
+                    let objects = objects.clone();
+                    async move { Ok(objects.probe().await?) }
+                },
+            );
+        };
         let gauge = FREE.with_label_values(&[self.service]);
         self.health.add(format!("{}.disk", self.service), Need::Required, move || {
             let (folder, gauge) = (folder.clone(), gauge.clone());
@@ -106,8 +118,8 @@ impl Kernel {
         });
         let bus = self.bus.clone();
         self.health.add(name("nats"), Need::Required, move || {
-            let connected = bus.is_connected();
-            async move { if connected { Ok(()) } else { Err("not connected".into()) } }
+            let bus = bus.clone();
+            async move { bus.probe().await }
         });
         let cache = self.cache.clone();
         self.health.add(name("redis"), Need::Degraded, move || {

@@ -7,6 +7,7 @@
 //! | [`identity`], [`signature`] | who asks, and the proof that a trusted caller says so |
 //! | [`subgraph`] | transports to a subgraph: over HTTP and in the process |
 //! | [`cache`], [`object`] | cache-aside in Redis, object storage |
+//! | [`tls`] | who encrypts |
 //! | [`address`] | signed addresses, good for one thing and until they end |
 //! | [`throttle`] | slows down who keeps failing |
 //! | [`membership`], [`access`] | a service's own view of who belongs to a group, and the check of it on every path |
@@ -40,6 +41,7 @@ pub mod signature;
 pub mod subgraph;
 pub mod telemetry;
 pub mod throttle;
+pub mod tls;
 
 // Data in motion and at rest.
 pub mod bus;

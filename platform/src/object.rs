@@ -1,19 +1,24 @@
 //! Object storage: recordings and texts, written once under a key and never changed.
 //!
-//! A local folder today; everything goes through the `object_store` crate, so that a bucket needs
-//! only another arm in [`Objects::open`].
+//! In a folder of this machine, or in a bucket of any server that speaks S3, through the
+//! `object_store` crate.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, pin_mut};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
+use object_store::prefix::PrefixStore;
 use object_store::{
-    MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
@@ -22,6 +27,14 @@ use crate::subgraph::Cause;
 
 /// How much of an upload is gathered before it is written: buckets take no smaller parts.
 pub const PART_BYTES: usize = 5 * 1024 * 1024;
+/// Longest wait for a connection to a bucket's server.
+pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// Longest silence of a bucket's server in the middle of a request or an answer.
+pub const SILENCE_MAX_MS: u64 = 30_000;
+/// How often a request to a bucket's server is tried again, and for how long.
+pub const RETRIES_MAX: usize = 5;
+/// See [`RETRIES_MAX`].
+pub const RETRY_WITHIN_MS: u64 = 30_000;
 /// Longest key.
 pub const KEY_MAX_BYTES: usize = 512;
 
@@ -93,7 +106,11 @@ impl Objects {
             Ok(parsed) if parsed.scheme() == "file" => {
                 parsed.to_file_path().map_err(|()| failed("not a path of this machine".into()))?
             }
-            _ if url.contains("://") => return Err(failed("only file:// is supported".into())),
+            Ok(parsed) if parsed.scheme() == "s3" => {
+                let store = bucket(&parsed, &config.s3).map_err(failed)?;
+                return Ok(Self { store, local: None, folder: None });
+            }
+            _ if url.contains("://") => return Err(failed("only file:// and s3:// are".into())),
             _ => PathBuf::from(url),
         };
         std::fs::create_dir_all(&folder).map_err(|error| failed(error.into()))?;
@@ -205,6 +222,14 @@ impl Objects {
         }
     }
 
+    /// Whether the storage answers.
+    ///
+    /// # Errors
+    /// What the storage has: it can't be reached, or doesn't let us in.
+    pub async fn probe(&self) -> Result<(), ObjectError> {
+        self.size("probe").await.map(drop)
+    }
+
     /// Deletes an object; one that isn't there is fine.
     ///
     /// # Errors
@@ -233,6 +258,39 @@ impl Objects {
             Some(_) => Err(ObjectError::Exists(key.to_owned())),
         }
     }
+}
+
+/// A bucket, or a folder in it.
+fn bucket(
+    url: &Url,
+    settings: &[(&'static str, SecretString)],
+) -> Result<Arc<dyn ObjectStore>, Cause> {
+    let retries = RetryConfig {
+        max_retries: RETRIES_MAX,
+        retry_timeout: Duration::from_millis(RETRY_WITHIN_MS),
+        ..RetryConfig::default()
+    };
+    // Whole requests have no time limit: a long recording on a slow line takes its time.
+    let client = ClientOptions::new()
+        .with_connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
+        .with_read_timeout(Duration::from_millis(SILENCE_MAX_MS))
+        .with_timeout_disabled();
+    let name = url.host_str().ok_or("it names no bucket")?;
+    crate::tls::choose();
+    let mut builder = AmazonS3Builder::new()
+        .with_client_options(client)
+        .with_retry(retries)
+        .with_bucket_name(name);
+    for (variable, value) in settings {
+        let key = variable.to_ascii_lowercase().parse::<AmazonS3ConfigKey>()?;
+        builder = builder.with_config(key, value.expose_secret());
+    }
+    let store = builder.build()?;
+    let folder = object_store::path::Path::from_url_path(url.path())?;
+    Ok(match folder.as_ref() {
+        "" => Arc::new(store),
+        _ => Arc::new(PrefixStore::new(store, folder)),
+    })
 }
 
 /// Names of plain characters with `/` between: the same in a folder, a bucket and a URL, and no way

@@ -6,7 +6,7 @@ use super::*;
 fn objects() -> (tempfile::TempDir, Objects) {
     let folder = tempfile::tempdir().unwrap();
     let url = Url::from_directory_path(folder.path().join("new")).unwrap().to_string();
-    let objects = Objects::open(&config::Objects { url }).unwrap();
+    let objects = Objects::open(&config::Objects { url, s3: Vec::new() }).unwrap();
     (folder, objects)
 }
 
@@ -128,9 +128,9 @@ fn keys_lead_nowhere_else() {
 }
 
 #[test]
-fn only_folders_can_be_opened() {
-    for url in ["s3://bucket/x", "http://h/x"] {
-        let opened = Objects::open(&config::Objects { url: url.into() });
+fn only_folders_and_buckets_can_be_opened() {
+    for url in ["s3:///x", "http://h/x"] {
+        let opened = Objects::open(&config::Objects { url: url.into(), s3: Vec::new() });
         assert!(matches!(opened, Err(ObjectError::Open { .. })), "{url}");
     }
 }

@@ -278,15 +278,10 @@ async fn redis(
 /// Without the event stream no subscription can begin; without Redis each router counts for itself.
 fn watch_health(health: &Registry, stream: Option<&EventStream>, cache: Option<&Cache>) {
     if let Some(EventStream { context, .. }) = stream {
-        let client = context.client();
+        let context = context.clone();
         health.add("router.nats", Need::Required, move || {
-            let state = client.connection_state();
-            async move {
-                match state {
-                    async_nats::connection::State::Connected => Ok(()),
-                    _ => Err("not connected".into()),
-                }
-            }
+            let context = context.clone();
+            async move { platform::bus::probe(&context).await }
         });
     }
     if let Some(cache) = cache.cloned() {

@@ -8,6 +8,7 @@ use platform::{
     cache::Cache,
     config::{self, Source},
     database::{self, DatabaseError},
+    object::Objects,
     topology,
 };
 use std::{fmt::Display, io::Write};
@@ -26,6 +27,7 @@ pub(crate) async fn run() -> Result<()> {
     checks.settings(source)?;
     checks.say("Redis", redis(source).await)?;
     checks.say("NATS", nats(source).await)?;
+    checks.say("object storage", objects(source).await)?;
     for name in Name::ALL {
         checks.say(&format!("settings: {}", name.as_str()), text(name.configure(source)))?;
         checks.say(&format!("database: {}", name.as_str()), database(source, name).await)?;
@@ -76,6 +78,16 @@ async fn redis(source: &dyn Source) -> Result<()> {
     let advice = "it can't be reached: start it, or set MOIM_REDIS_URL to where it is";
     let cache = Cache::connect(&config::Redis::from(source)?).await.context(advice)?;
     cache.ping().await.context(advice)
+}
+
+/// The bucket, if objects are in one. A folder is made when it is needed.
+async fn objects(source: &dyn Source) -> Result<()> {
+    let config = config::Objects::from(source)?;
+    if !config.url.starts_with("s3://") {
+        return Ok(());
+    }
+    let advice = "it can't be reached, or doesn't let us in: set MOIM_OBJECTS_URL, AWS_ENDPOINT_URL and the AWS login to what it needs";
+    Objects::open(&config).context(advice)?.probe().await.context(advice)
 }
 
 /// The server, and whether it has all streams and consumers.

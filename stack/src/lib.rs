@@ -11,6 +11,7 @@
 //! - Root never runs a server: it runs them as somebody else.
 
 mod account;
+pub mod bucket;
 mod error;
 mod leftover;
 mod nats;

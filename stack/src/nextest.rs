@@ -48,6 +48,7 @@ pub(crate) fn set_up(until: Option<i32>) -> Result<ExitCode, Failure> {
         remove_stale()?;
         // Here, where a person sees the progress; the keeper can't be seen.
         stack::fetch()?;
+        stack::bucket::fetch()?;
         for package in &stack::pin::MAIL {
             stack::package::fetch(package)?;
         }

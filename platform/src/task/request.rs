@@ -46,7 +46,8 @@ impl Requests {
             self.0.outbox().wake();
             return Ok(Ok(task));
         }
-        let now = self.0.get(&[id]).await.internal()?.remove(&id);
+        // Not the cached copy: it may be of a moment before.
+        let now = self.0.fresh(&[id]).await.internal()?.remove(&id);
         Ok(now.filter(|task| task.status == TaskStatus::Cancelled).ok_or_else(|| {
             UserError::new("ILLEGAL_STATUS", "The task is finished already.").on("taskId")
         }))

@@ -1,5 +1,6 @@
-//! Outbox, relay, bus, inbox, queue and tasks against real servers.
+//! Outbox, relay, bus, inbox, queue, tasks, cache and objects against real servers.
 
+mod bucket;
 mod bus;
 mod cache;
 mod crew;

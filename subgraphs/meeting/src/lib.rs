@@ -69,7 +69,7 @@ impl Service {
     #[expect(clippy::unused_async, reason = "all services are made alike")]
     pub async fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
         let keys = kernel.keys.clone();
-        kernel.watch_disk();
+        kernel.watch_objects();
         let meetings = Meetings::new(kernel, config);
         let schema = schema::build(meetings.clone());
         let per_request = {

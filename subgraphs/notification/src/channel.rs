@@ -144,8 +144,7 @@ fn judged(status: reqwest::StatusCode) -> Result<(), ChannelError> {
 /// A client of an HTTP provider. It follows no redirect: that would take credentials along.
 fn client() -> reqwest::ClientBuilder {
     use std::time::Duration;
-    // Fails when the process has one already, which then serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    platform::tls::choose();
     reqwest::Client::builder()
         .timeout(Duration::from_millis(TIMEOUT_MS))
         .connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))

@@ -50,7 +50,7 @@ use events::{CONSUMER, Listener, QUEUE};
 use export::Exporter;
 use host::Hosts;
 use review::Review;
-use schema::loader::Reader;
+use schema::loader::{Reader, TASK_TYPENAME};
 use sharing::Sharing;
 use transcription::Transcriber;
 use verification::Verifier;
@@ -132,7 +132,7 @@ impl Service {
             let found = engine.check();
             async move { Ok(found?) }
         });
-        self.kernel.watch_disk();
+        self.kernel.watch_objects();
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
         shutdown.spawn(relay.run(shutdown.clone()));
@@ -154,7 +154,7 @@ fn endpoint(
     verifier: Verifier,
     exporter: Exporter,
 ) -> Arc<Endpoint> {
-    let reader = Reader::new(kernel.pool.clone(), &kernel.cache, tasks.clone());
+    let (reader, known) = (Reader::new(kernel.pool.clone(), &kernel.cache), tasks.clone());
     let hosts = Hosts::new(kernel);
     let review = Review::new(kernel, membership.clone(), hosts.clone());
     let schema = schema::builder()
@@ -168,7 +168,8 @@ fn endpoint(
         .data(Editing::new(kernel, membership.clone()))
         .finish();
     Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
-        request.data(reader.for_request()).data(membership.for_request())
+        let tasks = known.reads(TASK_TYPENAME, &request);
+        request.data(tasks).data(reader.for_request()).data(membership.for_request())
     })
 }
 

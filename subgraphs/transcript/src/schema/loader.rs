@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use platform::cache::{Cache, Kind};
-use platform::task::{Task, Tasks};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -61,12 +60,6 @@ pub struct SectionById(pub Uuid);
 /// The sections of minutes in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SectionsOf(pub Uuid);
-/// A task by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TaskById(pub Uuid);
-/// A meeting's tasks, the newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TasksOfMeeting(pub Uuid);
 /// A page of a transcript's segments, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SegmentsOf {
@@ -110,7 +103,6 @@ pub struct Reader {
     pool: PgPool,
     transcripts: Kind<TranscriptRow>,
     sections: Kind<Vec<SectionRow>>,
-    tasks: Tasks,
 }
 
 /// The loader of one request.
@@ -121,8 +113,8 @@ type Failure = Arc<sqlx::Error>;
 impl Reader {
     /// A reader over the service's own database and cache.
     #[must_use]
-    pub fn new(pool: PgPool, cache: &Cache, tasks: Tasks) -> Self {
-        Self { pool, transcripts: transcripts(cache), sections: sections(cache), tasks }
+    pub fn new(pool: PgPool, cache: &Cache) -> Self {
+        Self { pool, transcripts: transcripts(cache), sections: sections(cache) }
     }
 
     /// A loader that lives as long as one request.
@@ -348,41 +340,5 @@ impl Loader<SectionsOf> for Reader {
         };
         let found = self.sections.get_many(&ids, load).await?;
         Ok(found.into_iter().map(|(id, rows)| (SectionsOf(id), rows)).collect())
-    }
-}
-
-impl Loader<TaskById> for Reader {
-    type Value = Task;
-    type Error = Failure;
-
-    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Failure> {
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let tasks = self.tasks.get(&ids).await?;
-        Ok(tasks
-            .into_iter()
-            .filter(|(_, task)| task.typename == TASK_TYPENAME)
-            .map(|(id, task)| (TaskById(id), task))
-            .collect())
-    }
-}
-
-impl Loader<TasksOfMeeting> for Reader {
-    type Value = Vec<Task>;
-    type Error = Failure;
-
-    async fn load(
-        &self,
-        keys: &[TasksOfMeeting],
-    ) -> Result<HashMap<TasksOfMeeting, Vec<Task>>, Failure> {
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let tasks = self.tasks.of(&ids).await?;
-        Ok(tasks
-            .into_iter()
-            .map(|(meeting, mut tasks)| {
-                tasks.retain(|task| task.typename == TASK_TYPENAME);
-                tasks.reverse();
-                (TasksOfMeeting(meeting), tasks)
-            })
-            .collect())
     }
 }

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use platform::error::Internal as _;
+use platform::task::{TaskReads, TasksOf};
 use uuid::Uuid;
 
 use super::access::reads;
-use super::loader::{ById, MinutesOfMeeting, NewestOfMeeting, TasksOfMeeting};
+use super::loader::{ById, MinutesOfMeeting, NewestOfMeeting};
 use super::minutes::Minutes;
 use super::task::TranscriptTask;
 use super::transcript::Transcript;
@@ -38,7 +39,7 @@ impl Meeting {
 
     /// The tasks that turn its recording into text, or look at that, the newest first.
     async fn transcript_tasks(&self, ctx: &Context<'_>) -> Result<Vec<TranscriptTask>> {
-        let tasks = reads(ctx)?.load_one(TasksOfMeeting(self.0)).await.internal()?;
+        let tasks = ctx.data::<TaskReads>()?.load_one(TasksOf(self.0)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().map(TranscriptTask).collect())
     }
 }

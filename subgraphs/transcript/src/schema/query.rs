@@ -4,12 +4,10 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use platform::error::Internal as _;
 use platform::identity::Identity;
 use platform::page::{Connection, Page};
-use platform::task::{List, TaskStatus, Tasks};
+use platform::task::{List, TaskById, TaskReads, TaskStatus, Tasks, TasksOf};
 
 use super::access::{id, known, may_read, may_see, reads};
-use super::loader::{
-    ById, MinutesById, SectionById, SegmentById, TASK_TYPENAME, TaskById, TasksOfMeeting,
-};
+use super::loader::{ById, MinutesById, SectionById, SegmentById, TASK_TYPENAME};
 use super::meeting::Meeting;
 use super::minutes::{Minutes, MinutesSection};
 use super::task::TranscriptTask;
@@ -61,7 +59,7 @@ impl MeetingQuery {
         if !may_see(ctx, meeting).await? {
             return Ok(None);
         }
-        let tasks = reads(ctx)?.load_one(TasksOfMeeting(meeting)).await.internal()?;
+        let tasks = ctx.data::<TaskReads>()?.load_one(TasksOf(meeting)).await.internal()?;
         Ok(tasks.unwrap_or_default().into_iter().next().map(TranscriptTask))
     }
 
@@ -158,7 +156,7 @@ impl MeetingQuery {
 pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<TranscriptTask>> {
     known(ctx)?;
     let Some(task) = id(task) else { return Ok(None) };
-    let Some(task) = reads(ctx)?.load_one(TaskById(task)).await.internal()? else {
+    let Some(task) = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()? else {
         return Ok(None);
     };
     Ok(may_see(ctx, task.ordering_key).await?.then_some(TranscriptTask(task)))
