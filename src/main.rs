@@ -50,6 +50,9 @@ enum Command {
     /// Show what is cached, or evict it
     #[command(subcommand)]
     Cache(command::cache::Command),
+    /// Say who administers, and shut or open accounts
+    #[command(subcommand)]
+    User(command::user::Command),
     /// Print a subgraph's SDL
     Sdl {
         /// Name of the subgraph
@@ -105,6 +108,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dlq(command) => command::dlq::run(command).await,
         Command::Events(command) => command::events::run(command).await,
         Command::Cache(command) => command::cache::run(command).await,
+        Command::User(command) => command::user::run(command).await,
         Command::Sdl { name } => command::sdl::run(&name),
         Command::Check => command::check::run().await,
         Command::Fetch { sample } => command::fetch::run(sample).await,

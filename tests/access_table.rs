@@ -51,6 +51,12 @@ const fn own(field: &'static str, arguments: &'static str) -> Row {
     row(field, arguments, "", In, In)
 }
 
+/// Something for administrators alone: the router asks no subgraph for who isn't one.
+const fn admin(field: &'static str, arguments: &'static str, selected: &'static str) -> Row {
+    let denied = Error("UNAUTHORIZED_FIELD_OR_TYPE");
+    Row { field, arguments, selected, anonymous: denied, outsider: denied, attendee: denied }
+}
+
 /// A change of the host's alone.
 const fn host(field: &'static str, arguments: &'static str) -> Row {
     row(field, arguments, "", Refused("MEETING_NOT_FOUND"), Refused("NOT_HOST"))
@@ -75,6 +81,7 @@ const QUERIES: &[Row] = &[
     row("me", "", "{ id }", In, In),
     row("user", "(id: \"<host>\")", "{ name }", In, In),
     row("users", "(search: \"host\")", "{ nodes { id } }", In, In),
+    admin("accounts", "", "{ nodes { email } }"),
     row("meeting", "(id: \"<meeting>\")", "{ title }", Null, In),
     row("meetings", "", "{ nodes { id } }", In, In),
     row("meetingTemplates", "", "{ id }", In, In),
@@ -111,16 +118,38 @@ const MUTATIONS: &[Row] = &[
     own("updateProfile", ""),
     row("changePassword", "currentPassword: \"x\", newPassword: \"y\"", "", WRONG, WRONG),
     row("deleteAccount", "password: \"x\"", "", WRONG, WRONG),
+    admin("grantRole", "userId: \"<host>\", role: ADMIN", ""),
+    admin("revokeRole", "userId: \"<host>\", role: ADMIN", ""),
+    admin("disableAccount", "userId: \"<host>\"", ""),
+    admin("enableAccount", "userId: \"<host>\"", ""),
+    admin("evictCache", "kind: \"all\"", ""),
     own("createMeeting", "title: \"Mine\""),
     own("createMeetings", "meetings: [{ title: \"Mine\" }]"),
     row("retryMeetingTask", "taskId: \"<meetingTask>\"", "", NO_TASK, NO_TASK),
     row("cancelMeetingTask", "taskId: \"<meetingTask>\"", "", NO_TASK, NO_TASK),
     host("updateMeeting", "meetingId: \"<meeting>\", title: \"Theirs\""),
+    own("createMeetingTemplate", "name: \"Mine\", sections: [{ title: \"All\" }]"),
+    row(
+        "updateMeetingTemplate",
+        "templateId: \"<template>\", version: 1",
+        "",
+        NO_TEMPLATE,
+        NO_TEMPLATE,
+    ),
+    row("deleteMeetingTemplate", "templateId: \"<template>\"", "", NO_TEMPLATE, NO_TEMPLATE),
     host("startMeeting", "meetingId: \"<meeting>\""),
     host("endMeeting", "meetingId: \"<meeting>\""),
     host("cancelMeeting", "meetingId: \"<meeting>\""),
     host("addParticipants", "meetingId: \"<meeting>\", participantIds: []"),
     host("removeParticipant", "meetingId: \"<meeting>\", userId: \"<host>\""),
+    // Too late: this meeting has ended.
+    row(
+        "respondToInvitation",
+        "meetingId: \"<meeting>\", response: ACCEPTED",
+        "",
+        NO_MEETING,
+        Refused("ILLEGAL_STATUS"),
+    ),
     // Whoever takes part may bring the recording; this meeting has one.
     row(
         "requestRecordingUpload",
@@ -224,6 +253,7 @@ const WRONG: Gets = Refused("WRONG_PASSWORD");
 const NO_TASK: Gets = Refused("TASK_NOT_FOUND");
 const NO_SECTION: Gets = Refused("SECTION_NOT_FOUND");
 const NO_MEETING: Gets = Refused("MEETING_NOT_FOUND");
+const NO_TEMPLATE: Gets = Refused("TEMPLATE_NOT_FOUND");
 const NO_TODO: Gets = Refused("TODO_NOT_FOUND");
 const NO_CHANNEL: Gets = Refused("CHANNEL_UNAVAILABLE");
 /// They get in, and are told that what they saw isn't the latest.
@@ -305,6 +335,10 @@ async fn all_of_a_meeting(host: &story::Person, guests: &[&str]) -> Ids {
     let bulk =
         "mutation { createMeetings(input: { meetings: [{ title: \"M\" }] }) { task { id } } }";
     let task = client.send(bulk, Value::Null).await.ok().text("/createMeetings/task/id");
+    let template = "mutation { createMeetingTemplate(input: {
+        name: \"T\", sections: [{ title: \"S\" }] }) { template { id } userErrors { code } } }";
+    let template = client.send(template, Value::Null).await.ok();
+    let template = template.text("/createMeetingTemplate/template/id");
     let todo = format!(
         "mutation {{ createTodo(input: {{ title: \"T\", meetingId: \"{meeting}\" }}) {{
             todo {{ id }} userErrors {{ code }} }} }}"
@@ -344,6 +378,7 @@ async fn all_of_a_meeting(host: &story::Person, guests: &[&str]) -> Ids {
         ("linkId", link.text("/createShareLink/link/id")),
         ("meeting", meeting),
         ("meetingTask", task),
+        ("template", template),
         ("todo", todo),
         ("transcript", transcript),
         ("speaker", speaker),

@@ -21,6 +21,51 @@ impl Source for Place {
     }
 }
 
+/// Given an installation whose databases an operator reaches, when somebody is made administrator by a command, then the
+/// next token says so, the router lets them in, and nobody else.
+#[tokio::test]
+async fn an_operator_makes_the_first_administrator() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let ada = story::register(&moim.client(), "ada").await;
+    let bob = story::register(&moim.client(), "bob").await;
+    let accounts = "{ accounts(filter: { role: ADMIN }) { nodes { email roles } } }";
+    let refused = ada.client.send(accounts, Value::Null).await;
+    assert_eq!(refused.body["errors"][0]["extensions"]["code"], "UNAUTHORIZED_FIELD_OR_TYPE");
+
+    let said = place.run(&["user", "grant", &ada.email, "admin"]).await.expect("granted");
+    assert!(said.starts_with(&format!("{}: USER, ADMIN", ada.email)), "{said}");
+    let unknown = place.run(&["user", "grant", "nobody@example.org", "ADMIN"]).await;
+    assert!(unknown.unwrap_err().contains("there is no such account"));
+    let last = place.run(&["user", "disable", &ada.email]).await;
+    assert!(last.unwrap_err().contains("last administrator"));
+
+    // What the token of before says still holds for it; a new one has the permissions.
+    let refused = ada.client.send(accounts, Value::Null).await;
+    assert_eq!(refused.body["errors"][0]["extensions"]["code"], "UNAUTHORIZED_FIELD_OR_TYPE");
+    let login = "mutation ($input: LoginInput!) { login(input: $input) { accessToken } }";
+    let input = json!({ "email": ada.email, "password": story::PASSWORD });
+    let token = moim.client().send(login, json!({ "input": input })).await.ok();
+    let admin = moim.client().with_token(&token.text("/login/accessToken"));
+    let seen = admin.send(accounts, Value::Null).await.ok();
+    assert_eq!(
+        seen.data("/accounts/nodes"),
+        &json!([{ "email": ada.email, "roles": ["USER", "ADMIN"] }])
+    );
+    let shut = "mutation ($id: ID!) { disableAccount(input: { userId: $id }) {
+        account { disabledAt } userErrors { code } } }";
+    let shut = admin.send(shut, json!({ "id": bob.id })).await.ok();
+    assert!(shut.data("/disableAccount/account/disabledAt").is_string());
+    let input = json!({ "email": bob.email, "password": story::PASSWORD });
+    let login = "mutation ($input: LoginInput!) { login(input: $input) { userErrors { code } } }";
+    let refused = moim.client().send(login, json!({ "input": input })).await.ok();
+    assert_eq!(refused.data("/login/userErrors/0/code"), "ACCOUNT_DISABLED");
+    assert_eq!(
+        place.run(&["user", "admins"]).await.expect("listed"),
+        format!("{} ada\n", ada.email)
+    );
+}
+
 /// An installation with its databases and streams, nothing of which runs.
 struct Idle {
     place: Place,

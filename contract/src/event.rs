@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// Names of all events: CloudEvents types.
 pub mod kind {
     /// All of them.
-    pub const ALL: [&str; 29] = [
+    pub const ALL: [&str; 31] = [
         USER_CREATED,
         USER_UPDATED,
         USER_DELETED,
@@ -22,6 +22,8 @@ pub mod kind {
         MINUTES_READY,
         PARTICIPANT_ADDED,
         PARTICIPANT_REMOVED,
+        PARTICIPANT_RESPONDED,
+        TEMPLATE_CHANGED,
         TRANSCRIPT_CREATED,
         TRANSCRIPT_VERIFIED,
         TRANSCRIPT_SHARED,
@@ -63,6 +65,10 @@ pub mod kind {
     pub const PARTICIPANT_ADDED: &str = "moim.participant.added.v1";
     /// Somebody doesn't take part any more.
     pub const PARTICIPANT_REMOVED: &str = "moim.participant.removed.v1";
+    /// Somebody answered the invitation to a meeting.
+    pub const PARTICIPANT_RESPONDED: &str = "moim.participant.responded.v1";
+    /// Somebody's own template was made, changed or deleted.
+    pub const TEMPLATE_CHANGED: &str = "moim.template.changed.v1";
     /// A recording is text.
     pub const TRANSCRIPT_CREATED: &str = "moim.transcript.created.v1";
     /// All sections of a meeting's minutes are verified.

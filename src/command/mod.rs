@@ -12,4 +12,5 @@ pub(crate) mod sdl;
 pub(crate) mod subgraph;
 pub(crate) mod table;
 pub(crate) mod up;
+pub(crate) mod user;
 pub(crate) mod worker;

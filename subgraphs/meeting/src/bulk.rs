@@ -94,9 +94,10 @@ impl Meetings {
         host: Uuid,
         plans: &[Plan],
     ) -> std::result::Result<std::result::Result<Vec<Checked>, Vec<UserError>>, MeetingError> {
+        let own = self.own_templates(host, plans).await?;
         let (mut checked, mut errors) = (Vec::with_capacity(plans.len()), Vec::new());
         for (place, plan) in plans.iter().enumerate() {
-            match Checked::of(host, plan) {
+            match Checked::of(host, plan, &own) {
                 Ok(plan) => checked.push(plan),
                 Err(refusal) => errors.push(at(place, refusal)),
             }

@@ -15,9 +15,15 @@ use uuid::Uuid;
 
 use crate::{
     NAME,
-    domain::{plan::DEFAULT_LANGUAGE, role::Role, status::Status, template},
+    domain::{
+        plan::DEFAULT_LANGUAGE,
+        response::Response,
+        role::Role,
+        status::Status,
+        template::{self, OwnSection},
+    },
     meeting::Meetings,
-    store::{self, meeting::MeetingRecord, recording::RecordingRecord},
+    store::{self, meeting::MeetingRecord, recording::RecordingRecord, template::TemplateRecord},
 };
 
 /// The consumer of this service, as nats/ defines it.
@@ -95,6 +101,11 @@ impl Happening<'_> {
 }
 
 fn sections(meeting: &MeetingRecord) -> Vec<Value> {
+    // Of somebody's own: in the language that they wrote it in.
+    if let Some(own) = &meeting.template {
+        let told = |section: &OwnSection| json!({ "key": section.key, "title": section.title });
+        return own.sections.iter().map(told).collect();
+    }
     let language = meeting.language.as_deref().unwrap_or(DEFAULT_LANGUAGE);
     let template = template::by_id(meeting.template_id).unwrap_or(&template::GENERAL);
     template
@@ -198,6 +209,64 @@ pub fn participation(
             "occurredAt": rfc3339(Utc::now()),
         }),
         changed: changed(meeting),
+        invalidates,
+    }
+}
+
+/// The event that tells what somebody answered to the invitation.
+#[must_use]
+pub fn response(
+    meeting: &MeetingRecord,
+    who: Uuid,
+    response: Response,
+    invalidates: Vec<String>,
+) -> NewEvent {
+    NewEvent {
+        kind: kind::PARTICIPANT_RESPONDED,
+        source: NAME,
+        ordering_key: meeting.id,
+        entity: "participant",
+        entity_id: who,
+        verb: "responded",
+        class: Class::Event,
+        data: json!({
+            "meetingId": meeting.id,
+            "meetingTitle": meeting.title,
+            "hostId": meeting.host_id,
+            "userId": who,
+            "response": response.as_str(),
+            "actorId": who,
+            "version": meeting.version,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: changed(meeting),
+        invalidates,
+    }
+}
+
+/// The event that tells that somebody's own template was made, changed or deleted.
+#[must_use]
+pub fn template(
+    template: &TemplateRecord,
+    change: &'static str,
+    invalidates: Vec<String>,
+) -> NewEvent {
+    NewEvent {
+        kind: kind::TEMPLATE_CHANGED,
+        source: NAME,
+        ordering_key: template.owner_id,
+        entity: "template",
+        entity_id: template.id,
+        verb: "changed",
+        class: Class::Event,
+        data: json!({
+            "templateId": template.id,
+            "ownerId": template.owner_id,
+            "change": change,
+            "version": template.version,
+            "occurredAt": rfc3339(Utc::now()),
+        }),
+        changed: json!({}),
         invalidates,
     }
 }

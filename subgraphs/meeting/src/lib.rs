@@ -5,6 +5,7 @@
 //! | [`domain`] | rules of meetings, recordings and templates, pure |
 //! | [`store`] | SQL |
 //! | [`meeting`], [`bulk`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload |
+//! | [`template`] | templates of people's own |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
@@ -20,6 +21,7 @@ pub mod participation;
 pub mod recording;
 pub mod schema;
 pub mod store;
+pub mod template;
 pub mod upload;
 pub mod worker;
 

@@ -22,7 +22,7 @@ use crate::{
         role::Role,
         signature::UploadKeys,
         status::{Outcome, Status, Step},
-        template,
+        template::{self, Outline},
     },
     error::MeetingError,
     events::{self, Happening},
@@ -31,6 +31,7 @@ use crate::{
         meeting::{MeetingRecord, NewMeeting},
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord, RecordingStatus},
+        template::TemplateRecord,
     },
 };
 
@@ -40,9 +41,9 @@ const USERS_PER_QUESTION: usize = 1_000;
 /// What somebody who plans a meeting gives.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Title as typed.
-    pub title: String,
-    /// Agenda as typed.
+    /// Title as typed; without one, the template's.
+    pub title: Option<String>,
+    /// Agenda as typed; without one, the template's.
     pub agenda: Option<String>,
     /// When it is to be.
     pub scheduled_at: Option<DateTime<Utc>>,
@@ -66,20 +67,27 @@ pub(crate) struct Checked {
     pub(crate) agenda: Option<String>,
     pub(crate) language: Option<String>,
     pub(crate) template_id: Uuid,
+    /// What the meeting keeps of it, if it isn't a built-in one.
+    #[serde(default)]
+    pub(crate) template: Option<Outline>,
     pub(crate) scheduled_at: Option<DateTime<Utc>>,
     /// Who takes part besides the host.
     pub(crate) attendees: Vec<Uuid>,
 }
 
 impl Checked {
-    /// Checks the plan of somebody, but not whether those whom it names exist.
-    pub(crate) fn of(host: Uuid, plan: &Plan) -> Result<Self, Refusal> {
+    /// Checks the plan of somebody who has these templates, but not whether those whom it names exist.
+    pub(crate) fn of(host: Uuid, plan: &Plan, own: &[TemplateRecord]) -> Result<Self, Refusal> {
+        let (template_id, own) = check_template(plan.template_id.as_deref(), own)?;
+        let title = plan.title.as_deref().or(own.and_then(|own| own.title.as_deref()));
+        let agenda = plan.agenda.as_deref().or(own.and_then(|own| own.agenda.as_deref()));
         Ok(Self {
             id: Uuid::now_v7(),
-            title: check_title(&plan.title)?,
-            agenda: check_agenda(plan.agenda.as_deref())?,
+            title: check_title(title.unwrap_or_default())?,
+            agenda: check_agenda(agenda)?,
             language: check_language(plan.language.as_deref())?,
-            template_id: check_template(plan.template_id.as_deref())?,
+            template_id,
+            template: own.map(TemplateRecord::outline),
             scheduled_at: plan.scheduled_at,
             attendees: check_attendees(host, &plan.participant_ids)?,
         })
@@ -108,6 +116,7 @@ pub struct Meetings {
     pub(crate) tasks: Tasks,
     meetings: Kind<MeetingRecord>,
     participants: Kind<Vec<ParticipantRecord>>,
+    templates: Kind<Vec<TemplateRecord>>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +132,7 @@ impl Meetings {
         Self {
             meetings: kernel.cache.kind("meeting").versioned(MeetingRecord::cached_version),
             participants: kernel.cache.kind("meeting.participants"),
+            templates: kernel.cache.kind("meeting.templates"),
             upload_keys: UploadKeys::derive(config.secrets()),
             tasks: kernel.tasks(),
             config: Arc::new(config),
@@ -148,12 +158,33 @@ impl Meetings {
         &self.participants
     }
 
+    /// The cached templates of each person's own.
+    #[must_use]
+    pub fn cached_templates(&self) -> &Kind<Vec<TemplateRecord>> {
+        &self.templates
+    }
+
+    /// The templates of somebody's own, if one of these plans may follow one.
+    pub(crate) async fn own_templates(
+        &self,
+        owner: Uuid,
+        plans: &[Plan],
+    ) -> Result<Vec<TemplateRecord>, sqlx::Error> {
+        let built_in = |id: &str| Uuid::parse_str(id).is_ok_and(|id| template::by_id(id).is_some());
+        if plans.iter().filter_map(|plan| plan.template_id.as_deref()).all(built_in) {
+            return Ok(Vec::new());
+        }
+        let mut found = store::template::by_owners(&self.kernel.pool, &[owner]).await?;
+        Ok(found.remove(&owner).unwrap_or_default())
+    }
+
     /// Plans a meeting whose host is `viewer`.
     ///
     /// # Errors
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<MeetingRecord, MeetingError> {
-        let checked = Checked::of(viewer, &plan)?;
+        let own = self.own_templates(viewer, std::slice::from_ref(&plan)).await?;
+        let checked = Checked::of(viewer, &plan, &own)?;
         let key = check_key(plan.idempotency_key.as_deref())?;
         self.check_users(&checked.attendees).await?;
 
@@ -184,6 +215,7 @@ impl Meetings {
             language: plan.language.as_deref(),
             host_id: host,
             template_id: plan.template_id,
+            template: plan.template.as_ref(),
             scheduled_at: plan.scheduled_at,
         };
         let meeting = store::meeting::insert(tx, &new).await?;
@@ -405,10 +437,18 @@ pub(crate) fn check_key(key: Option<&str>) -> Result<Option<&str>, MeetingError>
     Ok(key)
 }
 
-fn check_template(id: Option<&str>) -> Result<Uuid, Refusal> {
-    let Some(id) = id else { return Ok(template::GENERAL.id) };
+/// A built-in template, or one of these.
+fn check_template<'a>(
+    id: Option<&str>,
+    own: &'a [TemplateRecord],
+) -> Result<(Uuid, Option<&'a TemplateRecord>), Refusal> {
+    let Some(id) = id else { return Ok((template::GENERAL.id, None)) };
     let id = Uuid::parse_str(id).map_err(|_| Refusal::TemplateNotFound)?;
-    Ok(template::by_id(id).ok_or(Refusal::TemplateNotFound)?.id)
+    if template::by_id(id).is_some() {
+        return Ok((id, None));
+    }
+    let own = own.iter().find(|own| own.id == id).ok_or(Refusal::TemplateNotFound)?;
+    Ok((id, Some(own)))
 }
 
 /// A recording of this meeting whose file is there.

@@ -1,6 +1,9 @@
 //! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
 
-use platform::{idempotency, membership::Revoking};
+use platform::{
+    idempotency::{self, Claim},
+    membership::Revoking,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -9,12 +12,13 @@ use crate::{
     domain::{
         plan::{MAX_PARTICIPANTS, check_attendees},
         refusal::Refusal,
+        response::{self, Response},
         role::Role,
         status::{Status, Step},
     },
     error::MeetingError,
     events::{self, Coming, Happening},
-    meeting::Meetings,
+    meeting::{Meetings, check_key},
     store::{self, meeting::MeetingRecord, participant},
 };
 
@@ -78,6 +82,42 @@ impl Meetings {
         Ok(meeting)
     }
 
+    /// Answers the invitation to a meeting that hasn't ended; for oneself. The same answer again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn respond(
+        &self,
+        viewer: Uuid,
+        meeting_id: &str,
+        response: Response,
+        key: Option<&str>,
+    ) -> Result<MeetingRecord, MeetingError> {
+        let key = check_key(key)?;
+        let id = Uuid::parse_str(meeting_id).map_err(|_| Refusal::MeetingNotFound)?;
+        let mut tx = self.kernel.pool.begin().await?;
+        if let Some(key) = key
+            && let Claim::Answered(answer) =
+                idempotency::claim(&mut tx, viewer, "respondToInvitation", key, id).await?
+        {
+            // A late repetition mustn't undo what was answered since.
+            let answer = answer.to_string();
+            return Ok(self.lock_as_participant(&mut tx, viewer, &answer).await?.0);
+        }
+        let (meeting, _) = self.lock_as_participant(&mut tx, viewer, meeting_id).await?;
+        // Once more behind the lock: they may have been removed while this waited.
+        let role = participant::role_of(&mut tx, id, viewer).await?;
+        response::check(role.ok_or(Refusal::MeetingNotFound)?, meeting.status)?;
+        if participant::respond(&mut tx, id, viewer, response).await? {
+            let keys = self.cache_keys(id);
+            let event = events::response(&meeting, viewer, response, keys);
+            self.kernel.outbox.append(&mut tx, event).await?;
+        }
+        self.commit(tx, id).await?;
+        Ok(meeting)
+    }
+
     /// Takes somebody out of every meeting whose account is deleted. What they led goes to who was
     /// invited next; with nobody left it is called off, if it hasn't ended.
     ///
@@ -89,6 +129,7 @@ impl Meetings {
         user_id: Uuid,
     ) -> Result<(), sqlx::Error> {
         idempotency::forget(tx, user_id).await?;
+        self.forget_templates(tx, user_id).await?;
         // First: what is still to be created for them would have no host.
         for task in store::task::open_of(tx, user_id).await? {
             self.tasks.cancel(tx, task).await?;

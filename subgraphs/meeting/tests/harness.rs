@@ -183,12 +183,15 @@ pub(crate) fn configuration() -> Config {
 pub(crate) fn document(mutation: &str) -> String {
     let mut input_type = mutation.to_owned();
     input_type[..1].make_ascii_uppercase();
-    let entity = if mutation == "requestRecordingUpload" {
+    let entity = if mutation.ends_with("Template") {
+        "template { id key builtIn name description title agenda version sections { key title } }"
+    } else if mutation == "requestRecordingUpload" {
         "recording { id status contentType sizeBytes }
          upload { url method headers { name value } expiresAt }"
     } else {
         "meeting { id title agenda language status version scheduledAt startedAt endedAt
-                   host { id } participants { user { id } role } template { key } }"
+                   host { id } participants { user { id } role }
+                   template { key builtIn name version title sections { key title } } }"
     };
     format!(
         "mutation($input: {input_type}Input!) {{ {mutation}(input: $input) {{
@@ -206,7 +209,7 @@ pub(crate) fn refusal(payload: &Value) -> (&str, Option<&str>) {
     let errors = payload["userErrors"].as_array().expect("userErrors");
     assert_eq!(errors.len(), 1, "{payload}");
     assert!(errors[0]["message"].as_str().is_some_and(|text| !text.is_empty()));
-    for entity in ["meeting", "recording", "upload"] {
+    for entity in ["meeting", "recording", "upload", "template"] {
         assert!(payload.get(entity).is_none_or(Value::is_null), "{payload}");
     }
     (errors[0]["code"].as_str().expect("code"), errors[0]["field"].as_str())

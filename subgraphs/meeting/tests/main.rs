@@ -9,4 +9,5 @@ mod participation;
 mod plan;
 mod recording;
 mod rule;
+mod template;
 mod upload;

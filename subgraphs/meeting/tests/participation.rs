@@ -158,3 +158,74 @@ async fn what_comes_after_a_meeting_is_seen_on_it() {
     assert_eq!(changes, [&expected[..], &["MINUTES_VERIFIED", "MINUTES_SHARED"]].concat());
     assert!(shutdown.finish().await);
 }
+
+#[tokio::test]
+async fn who_is_invited_answers_and_the_host_counts() {
+    let case = Case::new().await;
+    let id = case.planned().await;
+    let answer = async |who: &Person, response: &str, key: Value| {
+        let input = json!({ "meetingId": id, "response": response, "idempotencyKey": key });
+        change(&case, who, "respondToInvitation", input).await
+    };
+    let query = "query($id: ID!) { meeting(id: $id) { version
+        participants { user { id } response respondedAt }
+        responses { accepted declined tentative pending } } }";
+    let state = async || {
+        let data = case.data(&case.host.identity, query, json!({ "id": id })).await;
+        data["meeting"].clone()
+    };
+    let counts = |accepted: i32, declined: i32, tentative: i32, pending: i32| json!({ "accepted": accepted, "declined": declined, "tentative": tentative, "pending": pending });
+    let before = state().await;
+    assert_eq!(before["responses"], counts(1, 0, 0, 1), "the host comes");
+    assert_eq!(before["participants"][1]["respondedAt"], Value::Null);
+
+    let answered = answer(&case.guest, "ACCEPTED", json!("first")).await;
+    assert_eq!(answered["userErrors"], json!([]), "{answered}");
+    assert_eq!(state().await["responses"], counts(2, 0, 0, 0), "right away");
+    answer(&case.guest, "ACCEPTED", Value::Null).await;
+    answer(&case.guest, "TENTATIVE", Value::Null).await;
+    answer(&case.guest, "DECLINED", Value::Null).await;
+    // A late repetition of the first answer undoes nothing.
+    answer(&case.guest, "ACCEPTED", json!("first")).await;
+    let after = state().await;
+    assert_eq!(after["responses"], counts(1, 1, 0, 0));
+    assert_eq!(after["participants"][1]["response"], "DECLINED");
+    assert!(after["participants"][1]["respondedAt"].is_string());
+    assert_eq!(after["version"], before["version"], "people's version is of what people edit");
+
+    let events = told(&case.kernel).await;
+    let responses: Vec<&str> = events
+        .iter()
+        .filter(|(kind, _)| kind == contract::event::kind::PARTICIPANT_RESPONDED)
+        .map(|(_, data)| data["response"].as_str().unwrap())
+        .collect();
+    assert_eq!(responses, ["ACCEPTED", "TENTATIVE", "DECLINED"], "each change once");
+}
+
+#[tokio::test]
+async fn nobody_answers_for_others_or_too_late() {
+    let case = Case::new().await;
+    let id = case.started().await;
+    let input = json!({ "meetingId": id, "response": "ACCEPTED" });
+    let refused = async |who: &Person| {
+        let payload = change(&case, who, "respondToInvitation", input.clone()).await;
+        let (code, field) = refusal(&payload);
+        (code.to_owned(), field.map(str::to_owned))
+    };
+    let on = |code: &str| (code.to_owned(), Some("meetingId".to_owned()));
+    assert_eq!(refused(&case.host).await, on("NOT_INVITED"));
+    assert_eq!(refused(&case.outsider).await, on("MEETING_NOT_FOUND"));
+    let keyed = json!({ "meetingId": id, "response": "ACCEPTED", "idempotencyKey": "" });
+    let payload = change(&case, &case.guest, "respondToInvitation", keyed).await;
+    assert_eq!(refusal(&payload).0, "INVALID_IDEMPOTENCY_KEY");
+    // While it runs one may still answer; no more once it has ended.
+    let payload = change(&case, &case.guest, "respondToInvitation", input.clone()).await;
+    assert_eq!(payload["userErrors"], json!([]));
+    case.step("endMeeting", &id).await;
+    assert_eq!(refused(&case.guest).await, on("ILLEGAL_STATUS"));
+    let id = case.planned().await;
+    case.step("cancelMeeting", &id).await;
+    let late = json!({ "meetingId": id, "response": "DECLINED" });
+    let payload = change(&case, &case.guest, "respondToInvitation", late).await;
+    assert_eq!(refusal(&payload), ("ILLEGAL_STATUS", Some("meetingId")));
+}

@@ -95,6 +95,7 @@ impl Desk {
             meeting_id: None,
             todo_id: None,
             task_id: None,
+            person_id: None,
         };
         let mut tx = self.pool.begin().await?;
         let shown = way == Way::Inbox;

@@ -110,6 +110,7 @@ impl Listener {
             meeting_id,
             todo_id: id("todoId"),
             task_id: id("taskId"),
+            person_id: person(&event.kind, id("userId")),
         };
         // In the order of their ids, as all do who tell several people.
         for row in notification::insert(tx, &news, &told, &in_inbox).await? {
@@ -150,6 +151,11 @@ fn profile(told: &event::User) -> Profile<'_> {
         time_zone: &told.time_zone,
         phone: told.phone.as_deref(),
     }
+}
+
+/// Whom a notification about this event is about, besides whom it is told.
+fn person(event: &str, subject: Option<Uuid>) -> Option<Uuid> {
+    subject.filter(|_| event == kind::PARTICIPANT_RESPONDED)
 }
 
 /// Who takes part in a meeting, and its title.

@@ -76,7 +76,12 @@ impl Courier {
         // Whoever deleted the account has no inbox and no address any more: nothing is left to do.
         let Some(row) = row else { return Ok(()) };
         let Some(to) = recipient::by_id(&self.pool, row.user_id).await? else { return Ok(()) };
-        let (title, body) = row.kind.text(Language::of(&to.locale), &row.words);
+        let person = match row.person_id {
+            Some(person) => recipient::by_id(&self.pool, person).await?.map(|known| known.name),
+            None => None,
+        };
+        let language = Language::of(&to.locale);
+        let (title, body) = row.kind.text(language, &row.words, person.as_deref());
         let message = Message {
             id: task.id,
             to,

@@ -84,6 +84,35 @@ async fn who_comes_and_who_goes_hears_of_it() {
 }
 
 #[tokio::test]
+async fn the_host_hears_who_comes_by_name_as_long_as_there_is_one() {
+    let stage = Stage::new().await;
+    let (host, guest) = (stage.person("en").await, stage.person("ko").await);
+    let profile = json!({ "userId": guest, "name": "Ada" });
+    tell(&stage.kernel, kind::USER_UPDATED, guest, guest, profile).await;
+    let meeting = stage.meeting(&[host, guest]).await;
+    let answer = |response: &str| {
+        json!({ "meetingId": meeting, "meetingTitle": "Weekly", "userId": guest, "actorId": guest,
+            "response": response })
+    };
+    for (response, notice, body) in [
+        ("ACCEPTED", "INVITATION_ACCEPTED", "Ada comes to “Weekly”."),
+        ("TENTATIVE", "INVITATION_TENTATIVE", "Ada may come to “Weekly”."),
+        ("DECLINED", "INVITATION_DECLINED", "Ada doesn't come to “Weekly”."),
+    ] {
+        tell(&stage.kernel, kind::PARTICIPANT_RESPONDED, meeting, guest, answer(response)).await;
+        assert_eq!(stage.told(host, notice).await["body"], body);
+    }
+    assert_eq!(stage.kinds(guest).await, ["WELCOME", "MEETING_INVITATION"], "the host alone");
+    // With the account the name goes, from what others were told too.
+    tell(&stage.kernel, kind::USER_DELETED, guest, guest, json!({ "userId": guest })).await;
+    eventually(DEADLINE, || async {
+        let item = stage.told(host, "INVITATION_DECLINED").await;
+        item["body"] == "Somebody doesn't come to “Weekly”."
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn todos_and_tasks_are_told_to_those_they_concern() {
     let stage = Stage::new().await;
     let (host, guest) = (Uuid::now_v7(), Uuid::now_v7());

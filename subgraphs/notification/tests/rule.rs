@@ -1,9 +1,12 @@
 //! The table: who is told what of which event.
 
+use std::collections::BTreeMap;
+
 use contract::testing::example;
 use notification::domain::kind::Kind;
 use notification::domain::language::Language;
 use notification::domain::notice::{Circle, NOTICES, To, of, recipients};
+use notification::domain::way::Way;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -18,6 +21,9 @@ fn every_row_is_reached_by_an_event_that_exists() {
         // The stored example, or one of the states it could have had.
         let states = ["COMPLETED", "FAILED", "OPEN", "DONE"].into_iter().any(|status| {
             data["status"] = json!(status);
+            reached(&data)
+        }) || ["ACCEPTED", "DECLINED", "TENTATIVE"].into_iter().any(|response| {
+            data["response"] = json!(response);
             reached(&data)
         });
         assert!(states || reached(&example(notice.event)["data"]), "{notice:?}");
@@ -54,15 +60,44 @@ fn deliveries_are_not_told_of() {
     assert!(of("moim.task.stateChanged.v1", &data).is_none());
 }
 
+/// The table in docs/notifications.md says what the code does when nobody has chosen.
+#[test]
+fn the_documented_defaults_are_those_of_the_code() {
+    let page = include_str!("../../../docs/notifications.md");
+    let lines = page.lines().skip_while(|line| !line.starts_with("| kind |"));
+    let mut rows = lines.take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    assert_eq!(cells(rows.next().unwrap()), ["kind", "inbox", "email", "SMS", "webhook"]);
+    let mut documented = BTreeMap::new();
+    for row in rows.skip(1) {
+        let row = cells(row);
+        for kind in row[0].split(", ") {
+            let ways: Vec<bool> = row[1..].iter().map(|cell| cell == "yes").collect();
+            assert!(row[1..].iter().all(|cell| ["yes", ""].contains(&cell.as_str())), "{row:?}");
+            assert!(documented.insert(kind.to_owned(), ways).is_none(), "{kind} is there twice");
+        }
+    }
+    // Nobody chooses of what they ask for themselves.
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Test);
+    let code: BTreeMap<String, Vec<bool>> = kinds
+        .map(|kind| {
+            (kind.as_str().to_owned(), Way::ALL.map(|way| way.is_on_by_default(kind)).into())
+        })
+        .collect();
+    assert_eq!(documented, code, "the page is on the left");
+}
+
 proptest! {
     #[test]
     fn every_text_is_whole_whatever_the_titles_are(title in any::<String>()) {
         for kind in Kind::ALL {
             for language in [Language::Korean, Language::English] {
                 let words = json!({ "meeting": title, "todo": title });
-                let (line, body) = kind.text(language, &words);
+                let (line, body) = kind.text(language, &words, Some(&title));
                 prop_assert!(!line.is_empty() && !body.is_empty());
-                let bare = kind.text(language, &json!({}));
+                let bare = kind.text(language, &json!({}), None);
                 let open = [&bare.0, &bare.1].iter().any(|text| text.contains('{'));
                 prop_assert!(!open, "a placeholder is left in {bare:?}");
                 // What is put in is put in as it is, braces and all.

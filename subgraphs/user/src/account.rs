@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use platform::{cache::Kind, identity::ClientAddress, kernel::Kernel};
+use platform::{
+    cache::{Cache, Kind},
+    identity::ClientAddress,
+    kernel::Kernel,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    administration::Administration,
     config::Config,
     domain::{
         account::{
             DEFAULT_LOCALE, DEFAULT_TIME_ZONE, Email, MAX_PASSWORD_BYTES, Refusal, check_locale,
             check_name, check_password,
         },
-        session::{Claims, DEFAULT_SCOPE, Presented, Verdict, judge, refresh_expiry},
+        session::{Claims, Presented, Verdict, judge, refresh_expiry},
     },
     error::{AccountError, StartError},
     events,
@@ -55,7 +60,7 @@ pub struct Session {
 #[derive(Clone)]
 pub struct Accounts {
     pub(crate) kernel: Kernel,
-    profiles: Kind<UserRecord>,
+    pub(crate) administration: Administration,
     pub(crate) passwords: Passwords,
     signer: Signer,
     config: Arc<Config>,
@@ -69,7 +74,11 @@ impl Accounts {
     /// [`StartError`] when the signing key can't be had.
     pub fn new(kernel: Kernel, config: Config) -> Result<Self, StartError> {
         Ok(Self {
-            profiles: kernel.cache.kind("user.profile").versioned(UserRecord::cached_version),
+            administration: Administration::new(
+                kernel.pool.clone(),
+                kernel.cache.clone(),
+                kernel.outbox.clone(),
+            ),
             passwords: Passwords::new()?,
             signer: Signer::from_file(&config.signing_key_file)?,
             attempts: Attempts::new(&kernel.cache, &config.throttles),
@@ -87,7 +96,19 @@ impl Accounts {
     /// The cached profiles.
     #[must_use]
     pub fn profiles(&self) -> &Kind<UserRecord> {
-        &self.profiles
+        self.administration.profiles()
+    }
+
+    /// What administrators do.
+    #[must_use]
+    pub fn administration(&self) -> &Administration {
+        &self.administration
+    }
+
+    /// The cache, to evict from.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.kernel.cache
     }
 
     /// The database.
@@ -126,7 +147,7 @@ impl Accounts {
             password_hash: &password_hash,
         };
         let user = user::insert(&mut tx, &new).await?.ok_or(Refusal::EmailTaken)?;
-        let event = events::user_created(&user, self.profiles.key(user.id));
+        let event = events::user_created(&user, self.administration.cache_keys(user.id));
         self.kernel.outbox.append(&mut tx, event).await?;
         let session = self.open_session(&mut tx, user).await?;
         tx.commit().await?;
@@ -168,10 +189,19 @@ impl Accounts {
         let (id, hash) = stored.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
 
         let user = self.user(id).await?.ok_or(Refusal::InvalidCredentials)?;
+        // Only who knows the password hears of it.
+        if user.disabled_at.is_some() {
+            return Err(Refusal::AccountDisabled.into());
+        }
         let mut tx = self.kernel.pool.begin().await?;
         // A change of the password ends the sessions there are; none may open behind its back.
         if !user::still_has_hash(&mut tx, id, &hash).await? {
             return Err(Refusal::InvalidCredentials.into());
+        }
+        // The row is held since: who shuts the account ends the session that opens here, or it is seen.
+        let user = user::by_id(&mut tx, id).await?.ok_or(Refusal::InvalidCredentials)?;
+        if user.disabled_at.is_some() {
+            return Err(Refusal::AccountDisabled.into());
         }
         let session = self.open_session(&mut tx, user).await?;
         tx.commit().await?;
@@ -201,7 +231,9 @@ impl Accounts {
             }
             Verdict::Rotate => {}
         }
-        let user = user::by_id(&mut tx, row.user_id).await?.ok_or(Refusal::InvalidRefreshToken)?;
+        let user = user::by_id(&mut tx, row.user_id).await?;
+        let user = user.filter(|user| user.disabled_at.is_none());
+        let user = user.ok_or(Refusal::InvalidRefreshToken)?;
         session::mark_used(&mut tx, &hash).await?;
         let session = self.issue(&mut tx, row.session_id, user).await?;
         tx.commit().await?;
@@ -305,7 +337,7 @@ impl Accounts {
             iat: now.timestamp(),
             exp: now.timestamp() + i64::from(self.config.access_token_ttl_s),
             jti: Uuid::now_v7().to_string(),
-            scope: DEFAULT_SCOPE.to_owned(),
+            scope: user.standing().scopes().join(" "),
             roles: user.roles.clone(),
         })?;
         let expires_in_s = self.config.access_token_ttl_s;

@@ -6,7 +6,9 @@ use platform::{
 };
 use thiserror::Error;
 
-use crate::{domain::account::Refusal, password::PasswordError, token::TokenError};
+use crate::{
+    administration::StepError, domain::account::Refusal, password::PasswordError, token::TokenError,
+};
 
 /// The service can't start.
 #[derive(Debug, Error)]
@@ -37,6 +39,15 @@ pub enum AccountError {
     /// Signing failed.
     #[error("making a token failed")]
     Token(#[from] TokenError),
+}
+
+impl From<StepError> for AccountError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Refused(refusal) => Self::Refused(refusal),
+            StepError::Database(error) => Self::Database(error),
+        }
+    }
 }
 
 impl AccountError {

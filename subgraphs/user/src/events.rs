@@ -10,26 +10,28 @@ use crate::{NAME, store::user::UserRecord};
 
 /// Somebody opened an account.
 #[must_use]
-pub fn user_created(user: &UserRecord, cache_key: String) -> NewEvent {
+pub fn user_created(user: &UserRecord, invalidates: Vec<String>) -> NewEvent {
     let mut data = profile(user);
     data["occurredAt"] = json!(rfc3339(user.created_at));
-    about(user.id, kind::USER_CREATED, "created", data, cache_key)
+    about(user.id, kind::USER_CREATED, "created", data, invalidates)
 }
 
-/// Somebody changed their profile.
+/// Somebody changed their profile, or an administrator roles or whether the account is shut.
 #[must_use]
-pub fn user_updated(user: &UserRecord, cache_key: String) -> NewEvent {
+pub fn user_updated(user: &UserRecord, invalidates: Vec<String>) -> NewEvent {
     let mut data = profile(user);
     data["version"] = json!(user.version);
+    data["roles"] = json!(user.roles);
+    data["isDisabled"] = json!(user.disabled_at.is_some());
     data["occurredAt"] = json!(rfc3339(Utc::now()));
-    about(user.id, kind::USER_UPDATED, "updated", data, cache_key)
+    about(user.id, kind::USER_UPDATED, "updated", data, invalidates)
 }
 
 /// Somebody deleted their account. It carries no personal data: it is what stays of them longest.
 #[must_use]
-pub fn user_deleted(id: Uuid, cache_key: String) -> NewEvent {
+pub fn user_deleted(id: Uuid, invalidates: Vec<String>) -> NewEvent {
     let data = json!({ "userId": id, "occurredAt": rfc3339(Utc::now()) });
-    about(id, kind::USER_DELETED, "deleted", data, cache_key)
+    about(id, kind::USER_DELETED, "deleted", data, invalidates)
 }
 
 fn profile(user: &UserRecord) -> Value {
@@ -48,7 +50,7 @@ fn about(
     kind: &'static str,
     verb: &'static str,
     data: Value,
-    cache_key: String,
+    invalidates: Vec<String>,
 ) -> NewEvent {
     NewEvent {
         kind,
@@ -60,6 +62,6 @@ fn about(
         class: Class::Event,
         data,
         changed: json!({ "user": { "__typename": "User", "id": id } }),
-        invalidates: vec![cache_key],
+        invalidates,
     }
 }

@@ -5,12 +5,14 @@
 //! | [`domain`] | rules of accounts and sessions, pure |
 //! | [`store`] | SQL |
 //! | [`account`], [`profile`] | the use cases: register, log in, refresh, log out; change, delete |
+//! | [`administration`] | giving and taking roles, shutting and opening accounts |
 //! | [`throttle`] | slows down who guesses passwords |
 //! | [`password`], [`token`] | hashing; signing keys, access and refresh tokens |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others |
 
 pub mod account;
+pub mod administration;
 pub mod config;
 pub mod domain;
 pub mod error;

@@ -60,12 +60,12 @@ impl Accounts {
             MaybeUndefined::Value(phone) => profile.phone = Some(check_phone(&phone)?),
         }
         let profile = user::update(&mut tx, &profile).await?;
-        let key = self.profiles().key(viewer);
-        let event = events::user_updated(&profile, key.clone());
+        let keys = self.administration.cache_keys(viewer);
+        let event = events::user_updated(&profile, keys.clone());
         self.kernel.outbox.append(&mut tx, event).await?;
         tx.commit().await?;
         // The relay drops it too, before it publishes: this is for who asks right away.
-        self.kernel.cache.invalidate(&[key]).await;
+        self.kernel.cache.invalidate(&keys).await;
         self.kernel.outbox.wake();
         Ok(profile)
     }
@@ -86,13 +86,13 @@ impl Accounts {
         if !user::delete(&mut tx, viewer).await? {
             return Err(Refusal::NoAccount.into());
         }
-        let key = self.profiles().key(viewer);
-        let event = events::user_deleted(viewer, key.clone());
+        let keys = self.administration.cache_keys(viewer);
+        let event = events::user_deleted(viewer, keys.clone());
         self.kernel.outbox.append(&mut tx, event).await?;
         let revoking = Revoking::new(self.kernel.outbox.clone(), NAME);
         revoking.tell(&mut tx, viewer, viewer).await?;
         tx.commit().await?;
-        self.kernel.cache.invalidate(&[key]).await;
+        self.kernel.cache.invalidate(&keys).await;
         self.kernel.outbox.wake();
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Tests of the user subgraph, over real servers.
 
 mod account;
+mod administration;
 mod event;
 mod harness;
 mod key;

@@ -3,6 +3,7 @@
 pub mod media;
 pub mod plan;
 pub mod refusal;
+pub mod response;
 pub mod role;
 pub mod signature;
 pub mod status;

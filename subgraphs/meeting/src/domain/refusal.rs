@@ -6,6 +6,7 @@ use super::{
     media::{MAX_RECORDING_BYTES, MAX_RECORDINGS},
     plan,
     status::Status,
+    template,
 };
 
 /// Why a mutation is refused; the texts are shown to the person who asked.
@@ -46,6 +47,9 @@ pub enum Refusal {
     /// A meeting needs somebody who leads it.
     #[error("the host can't be removed from the meeting")]
     HostStays,
+    /// Leads the meeting: nobody invited them.
+    #[error("the host of a meeting has no invitation to answer")]
+    NotInvited,
     /// More than a meeting holds.
     #[error("a meeting may have at most {} participants", plan::MAX_PARTICIPANTS)]
     TooManyParticipants,
@@ -55,8 +59,26 @@ pub enum Refusal {
     /// No template has this id.
     #[error("there is no such template")]
     TemplateNotFound,
-    /// Somebody changed the meeting in between.
-    #[error("the meeting was changed by someone else; load it again")]
+    /// Empty, too long, or several lines.
+    #[error("the name needs 1 to {} characters on one line", template::MAX_NAME_CHARS)]
+    InvalidName,
+    /// Too long.
+    #[error("the description may have at most {} characters", template::MAX_DESCRIPTION_CHARS)]
+    InvalidDescription,
+    /// None, too many, or one that can't be used.
+    #[error(
+        "a template needs 1 to {} sections with titles of 1 to {} characters, and keys of their own \
+         of at most {} of a-z, 0-9 and _",
+        template::MAX_SECTIONS,
+        template::MAX_NAME_CHARS,
+        template::MAX_KEY_CHARS
+    )]
+    InvalidSections,
+    /// As many as one may have.
+    #[error("one may have at most {} templates", template::MAX_TEMPLATES)]
+    TooManyTemplates,
+    /// Somebody changed the meeting or the template in between.
+    #[error("it was changed by someone else; load it again")]
     VersionConflict,
     /// No such recording of this meeting.
     #[error("the meeting has no such recording")]
@@ -92,9 +114,14 @@ impl Refusal {
             Self::UnknownParticipant => "UNKNOWN_PARTICIPANT",
             Self::NotParticipant => "NOT_PARTICIPANT",
             Self::HostStays => "HOST_STAYS",
+            Self::NotInvited => "NOT_INVITED",
             Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
             Self::WrongNumberOfMeetings => "WRONG_NUMBER_OF_MEETINGS",
             Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
+            Self::InvalidName => "INVALID_NAME",
+            Self::InvalidDescription => "INVALID_DESCRIPTION",
+            Self::InvalidSections => "INVALID_SECTIONS",
+            Self::TooManyTemplates => "TOO_MANY_TEMPLATES",
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::RecordingNotFound => "RECORDING_NOT_FOUND",
             Self::RecordingNotUploaded => "RECORDING_NOT_UPLOADED",
@@ -109,8 +136,13 @@ impl Refusal {
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
+            Self::TooManyTemplates => None,
+            Self::InvalidName => Some("name"),
+            Self::InvalidDescription => Some("description"),
+            Self::InvalidSections => Some("sections"),
             Self::MeetingNotFound
             | Self::NotHost
+            | Self::NotInvited
             | Self::IllegalStatus { .. }
             | Self::TooManyRecordings => Some("meetingId"),
             Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {

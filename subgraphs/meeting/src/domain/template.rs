@@ -1,6 +1,10 @@
-//! The built-in templates: which sections the minutes of a meeting have.
+//! Which sections the minutes of a meeting have: the built-in templates, and the rules for those of
+//! people's own.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::refusal::Refusal;
 
 /// A text in both languages of our users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,4 +120,91 @@ pub const BUILT_IN: [Template; 4] = [
 #[must_use]
 pub fn by_id(id: Uuid) -> Option<&'static Template> {
     BUILT_IN.iter().find(|template| template.id == id)
+}
+
+/// Most templates of one person's own.
+pub const MAX_TEMPLATES: usize = 50;
+/// Most sections of a template.
+pub const MAX_SECTIONS: usize = 20;
+/// Longest name of a template and title of a section, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// Longest description of a template, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
+/// Longest key of a section, in characters.
+pub const MAX_KEY_CHARS: usize = 40;
+/// Stable name of all templates that aren't built in.
+pub const OWN_KEY: &str = "own";
+
+/// A section of a template of somebody's own: in the language that they wrote it in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnSection {
+    /// Stable name.
+    pub key: String,
+    /// Heading.
+    pub title: String,
+}
+
+/// What a meeting keeps of a template of somebody's own, so that it stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// The template's id.
+    pub id: Uuid,
+    /// Display name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The template's version then.
+    pub version: i32,
+    /// Its sections in order.
+    pub sections: Vec<OwnSection>,
+}
+
+/// A line of text within a bound, trimmed.
+fn line(text: &str, max_chars: usize) -> Option<String> {
+    let text = text.trim();
+    let fits = (1..=max_chars).contains(&text.chars().count());
+    (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+/// Trims and checks the name of a template.
+///
+/// # Errors
+/// [`Refusal::InvalidName`].
+pub fn check_name(name: &str) -> Result<String, Refusal> {
+    line(name, MAX_NAME_CHARS).ok_or(Refusal::InvalidName)
+}
+
+/// Trims and checks the description of a template; an empty one is none.
+///
+/// # Errors
+/// [`Refusal::InvalidDescription`].
+pub fn check_description(text: &str) -> Result<Option<String>, Refusal> {
+    let text = text.trim();
+    if text.chars().count() > MAX_DESCRIPTION_CHARS || text.contains('\0') {
+        return Err(Refusal::InvalidDescription);
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Checks the sections of a template, given as `(key, title)`: a section without a key gets one by its
+/// place (`section3`).
+///
+/// # Errors
+/// [`Refusal::InvalidSections`].
+pub fn check_sections(given: &[(Option<String>, String)]) -> Result<Vec<OwnSection>, Refusal> {
+    if given.is_empty() || given.len() > MAX_SECTIONS {
+        return Err(Refusal::InvalidSections);
+    }
+    let mut sections: Vec<OwnSection> = Vec::with_capacity(given.len());
+    for (place, (key, title)) in given.iter().enumerate() {
+        let title = line(title, MAX_NAME_CHARS).ok_or(Refusal::InvalidSections)?;
+        let key = key.clone().unwrap_or_else(|| format!("section{}", place + 1));
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let fits = (1..=MAX_KEY_CHARS).contains(&key.len()) && key.chars().all(plain);
+        if !fits || sections.iter().any(|known| known.key == key) {
+            return Err(Refusal::InvalidSections);
+        }
+        sections.push(OwnSection { key, title });
+    }
+    Ok(sections)
 }

@@ -4,12 +4,14 @@ use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
 use platform::task::TaskStatus;
 
+use crate::domain::response::Answer;
+
 /// What is needed to plan a meeting. Its host is the one who creates it.
 #[derive(InputObject)]
 pub struct CreateMeetingInput {
-    /// 1 to 200 characters.
-    pub title: String,
-    /// What it is to be about.
+    /// 1 to 200 characters; may be left out if the template has one.
+    pub title: Option<String>,
+    /// What it is to be about; the template's, if it has one, when left out.
     pub agenda: Option<String>,
     /// When it is to be.
     pub scheduled_at: Option<DateTime<Utc>>,
@@ -26,9 +28,9 @@ pub struct CreateMeetingInput {
 /// The plan of one of many meetings. Its host is the one who asks for them.
 #[derive(InputObject)]
 pub struct MeetingPlanInput {
-    /// 1 to 200 characters.
-    pub title: String,
-    /// What it is to be about.
+    /// 1 to 200 characters; may be left out if the template has one.
+    pub title: Option<String>,
+    /// What it is to be about; the template's, if it has one, when left out.
     pub agenda: Option<String>,
     /// When it is to be.
     pub scheduled_at: Option<DateTime<Utc>>,
@@ -85,6 +87,61 @@ pub struct UpdateMeetingInput {
     pub scheduled_at: Option<DateTime<Utc>>,
 }
 
+/// A section of a template of one's own.
+#[derive(InputObject)]
+pub struct TemplateSectionInput {
+    /// Heading, 1 to 100 characters. What it is about decides what is drafted into it.
+    pub title: String,
+    /// Stable name, at most 40 of `a-z`, `0-9` and `_`, and no other's in the template; made up when
+    /// left out.
+    pub key: Option<String>,
+}
+
+/// A template of one's own.
+#[derive(InputObject)]
+pub struct CreateMeetingTemplateInput {
+    /// Display name, 1 to 100 characters.
+    pub name: String,
+    /// What it is for, at most 1,000 characters.
+    pub description: Option<String>,
+    /// Title of meetings that name none, at most 200 characters.
+    pub title: Option<String>,
+    /// Agenda of meetings that name none.
+    pub agenda: Option<String>,
+    /// The sections of the minutes in order, 1 to 20.
+    pub sections: Vec<TemplateSectionInput>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// What is to change of a template of one's own; what is left out stays, an empty text is removed.
+#[derive(InputObject)]
+pub struct UpdateMeetingTemplateInput {
+    /// Which template.
+    pub template_id: ID,
+    /// The version that one saw; refused when it isn't the latest.
+    pub version: i32,
+    /// New display name.
+    pub name: Option<String>,
+    /// New description.
+    pub description: Option<String>,
+    /// New title of meetings that name none.
+    pub title: Option<String>,
+    /// New agenda of meetings that name none.
+    pub agenda: Option<String>,
+    /// New sections, all of them.
+    pub sections: Option<Vec<TemplateSectionInput>>,
+}
+
+/// Which template of one's own to delete.
+#[derive(InputObject)]
+pub struct DeleteMeetingTemplateInput {
+    /// Which template.
+    pub template_id: ID,
+    /// The version that one saw; refused when it isn't the latest.
+    pub version: Option<i32>,
+}
+
 /// Which meeting to start.
 #[derive(InputObject)]
 pub struct StartMeetingInput {
@@ -117,6 +174,17 @@ pub struct RemoveParticipantInput {
     pub meeting_id: ID,
     /// Who.
     pub user_id: ID,
+}
+
+/// What one answers to an invitation.
+#[derive(InputObject)]
+pub struct RespondToInvitationInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// Whether one comes.
+    pub response: Answer,
+    /// The same key gives the same answer for 24 hours: a late repetition undoes nothing.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which meeting to call off.

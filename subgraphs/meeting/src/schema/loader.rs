@@ -16,6 +16,7 @@ use crate::{
         meeting::{self, MeetingRecord},
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord},
+        template::{self, TemplateRecord},
     },
     worker::TASK_TYPENAME,
 };
@@ -53,6 +54,19 @@ impl Loader<Uuid> for ParticipantLoader {
     }
 }
 
+/// Loads the templates of people's own, likewise.
+pub struct TemplateLoader(Meetings);
+
+impl Loader<Uuid> for TemplateLoader {
+    type Value = Vec<TemplateRecord>;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, owners: &[Uuid]) -> Result<HashMap<Uuid, Vec<TemplateRecord>>> {
+        let load = async |missing: Vec<Uuid>| template::by_owners(self.0.pool(), &missing).await;
+        self.0.cached_templates().get_many(owners, load).await.map_err(internal)
+    }
+}
+
 /// Loads the recordings of meetings from the database.
 pub struct RecordingLoader(Meetings);
 
@@ -70,6 +84,7 @@ pub struct Loaders {
     meetings: DataLoader<MeetingLoader>,
     participants: DataLoader<ParticipantLoader>,
     recordings: DataLoader<RecordingLoader>,
+    templates: DataLoader<TemplateLoader>,
 }
 
 impl Loaders {
@@ -82,6 +97,7 @@ impl Loaders {
             meetings: DataLoader::new(MeetingLoader(meetings.clone(), at_least), tokio::spawn),
             participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
             recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
+            templates: DataLoader::new(TemplateLoader(meetings.clone()), tokio::spawn),
         })
     }
 
@@ -145,6 +161,12 @@ impl Loaders {
         meeting_id: Uuid,
     ) -> Result<Arc<[ParticipantRecord]>> {
         let found = ctx.data::<Self>()?.participants.load_one(meeting_id).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The templates of somebody's own, oldest first.
+    pub(super) async fn templates(ctx: &Context<'_>, owner: Uuid) -> Result<Vec<TemplateRecord>> {
+        let found = ctx.data::<Self>()?.templates.load_one(owner).await?;
         Ok(found.unwrap_or_default())
     }
 

@@ -13,18 +13,20 @@ use platform::task::{Requests, TaskInterface};
 
 pub use input::{
     AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
-    CreateMeetingsInput, EndMeetingInput, MeetingPlanInput, MeetingTaskFilter,
-    RemoveParticipantInput, RequestRecordingUploadInput, RetryMeetingTaskInput, StartMeetingInput,
-    UpdateMeetingInput,
+    CreateMeetingTemplateInput, CreateMeetingsInput, DeleteMeetingTemplateInput, EndMeetingInput,
+    MeetingPlanInput, MeetingTaskFilter, RemoveParticipantInput, RequestRecordingUploadInput,
+    RespondToInvitationInput, RetryMeetingTaskInput, StartMeetingInput, TemplateSectionInput,
+    UpdateMeetingInput, UpdateMeetingTemplateInput,
 };
-pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader};
+pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader, TemplateLoader};
 pub use mutation::Mutation;
 pub use object::{
-    Meeting, MeetingTemplate, Participant, Recording, TemplateSection, TodoProgress, User,
+    Meeting, MeetingTemplate, Participant, Recording, ResponseCounts, TemplateSection,
+    TodoProgress, User,
 };
 pub use payload::{
-    MeetingPayload, MeetingTaskPayload, RecordingUpload, RequestRecordingUploadPayload,
-    UploadHeader,
+    MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload, RecordingUpload,
+    RequestRecordingUploadPayload, UploadHeader,
 };
 pub use query::Query;
 pub use task::{MeetingTask, MeetingsCreated, TaskKind};

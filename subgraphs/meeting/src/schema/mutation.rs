@@ -7,15 +7,20 @@ use uuid::Uuid;
 use super::{
     input::{
         AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
-        CreateMeetingsInput, EndMeetingInput, MeetingPlanInput, RemoveParticipantInput,
-        RequestRecordingUploadInput, RetryMeetingTaskInput, StartMeetingInput, UpdateMeetingInput,
+        CreateMeetingTemplateInput, CreateMeetingsInput, DeleteMeetingTemplateInput,
+        EndMeetingInput, MeetingPlanInput, RemoveParticipantInput, RequestRecordingUploadInput,
+        RespondToInvitationInput, RetryMeetingTaskInput, StartMeetingInput, TemplateSectionInput,
+        UpdateMeetingInput, UpdateMeetingTemplateInput,
     },
-    payload::{MeetingPayload, MeetingTaskPayload, RequestRecordingUploadPayload},
+    payload::{
+        MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload, RequestRecordingUploadPayload,
+    },
     task,
 };
 use crate::{
     meeting::{Change, Meetings, Plan},
     recording::UploadRequest,
+    template::Draft,
 };
 
 /// Mutations of the meeting subgraph.
@@ -106,6 +111,59 @@ impl Mutation {
         MeetingPayload::tell(meetings.update(viewer, &input.meeting_id, change).await)
     }
 
+    /// Makes a template of one's own, which only oneself sees and uses; at most 50.
+    /// User errors: INVALID_NAME, INVALID_DESCRIPTION, INVALID_TITLE, INVALID_AGENDA, INVALID_SECTIONS,
+    /// TOO_MANY_TEMPLATES, INVALID_IDEMPOTENCY_KEY.
+    async fn create_meeting_template(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The template.")] input: CreateMeetingTemplateInput,
+    ) -> Result<MeetingTemplatePayload> {
+        let draft = Draft {
+            name: Some(input.name),
+            description: input.description,
+            title: input.title,
+            agenda: input.agenda,
+            sections: Some(sections(input.sections)),
+        };
+        let (meetings, viewer) = desk(ctx)?;
+        let key = input.idempotency_key.as_deref();
+        MeetingTemplatePayload::tell(meetings.create_template(viewer, draft, key).await)
+    }
+
+    /// Changes a template of one's own. Meetings that follow it stay as they are.
+    /// User errors: TEMPLATE_NOT_FOUND, VERSION_CONFLICT, INVALID_NAME, INVALID_DESCRIPTION,
+    /// INVALID_TITLE, INVALID_AGENDA, INVALID_SECTIONS.
+    async fn update_meeting_template(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to change.")] input: UpdateMeetingTemplateInput,
+    ) -> Result<MeetingTemplatePayload> {
+        let draft = Draft {
+            name: input.name,
+            description: input.description,
+            title: input.title,
+            agenda: input.agenda,
+            sections: input.sections.map(sections),
+        };
+        let (meetings, viewer) = desk(ctx)?;
+        let (id, version) = (&input.template_id, input.version);
+        let outcome = meetings.update_template(viewer, id, version, draft).await;
+        MeetingTemplatePayload::tell(outcome)
+    }
+
+    /// Deletes a template of one's own. Meetings that follow it stay as they are.
+    /// User errors: TEMPLATE_NOT_FOUND, VERSION_CONFLICT.
+    async fn delete_meeting_template(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which template.")] input: DeleteMeetingTemplateInput,
+    ) -> Result<MeetingTemplatePayload> {
+        let (meetings, viewer) = desk(ctx)?;
+        let outcome = meetings.delete_template(viewer, &input.template_id, input.version).await;
+        MeetingTemplatePayload::tell(outcome)
+    }
+
     /// Starts a meeting; for its host. One that runs already is answered as it is.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS.
     async fn start_meeting(
@@ -167,6 +225,19 @@ impl Mutation {
         MeetingPayload::tell(outcome)
     }
 
+    /// Answers the invitation to a meeting that hasn't ended; for oneself, as often as one likes. The host
+    /// hears of it.
+    /// User errors: MEETING_NOT_FOUND, NOT_INVITED, ILLEGAL_STATUS, INVALID_IDEMPOTENCY_KEY.
+    async fn respond_to_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which meeting, and whether one comes.")] input: RespondToInvitationInput,
+    ) -> Result<MeetingPayload> {
+        let (meetings, viewer) = desk(ctx)?;
+        let (id, key) = (&input.meeting_id, input.idempotency_key.as_deref());
+        MeetingPayload::tell(meetings.respond(viewer, id, input.response.into(), key).await)
+    }
+
     /// Asks where to send a recording; for everybody who takes part, while the meeting runs, and
     /// after it ended as long as it has no recording.
     /// User errors: MEETING_NOT_FOUND, ILLEGAL_STATUS, UNSUPPORTED_MEDIA_TYPE, RECORDING_EMPTY,
@@ -208,6 +279,10 @@ fn plan(input: MeetingPlanInput) -> Plan {
         language: input.language,
         idempotency_key: None,
     }
+}
+
+fn sections(given: Vec<TemplateSectionInput>) -> Vec<(Option<String>, String)> {
+    given.into_iter().map(|section| (section.key, section.title)).collect()
 }
 
 fn texts(ids: Option<Vec<ID>>) -> Vec<String> {

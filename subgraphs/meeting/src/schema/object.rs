@@ -3,19 +3,23 @@
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::access::viewer_independent;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::loader::Loaders;
 use crate::{
     domain::{
         plan::DEFAULT_LANGUAGE,
+        response::Response,
         role::Role,
         status::Status,
-        template::{self, Section, Template},
+        template::{self, Outline, OwnSection, Section, Template},
     },
     store::{
         meeting::MeetingRecord,
+        participant::ParticipantRecord,
         recording::{RecordingRecord, RecordingStatus},
+        template::TemplateRecord,
     },
 };
 
@@ -43,6 +47,44 @@ pub struct Participant {
     /// What they are in the meeting.
     #[graphql(directive = viewer_independent::apply())]
     pub role: Role,
+    /// Whether they come. The host does.
+    #[graphql(directive = viewer_independent::apply())]
+    pub response: Response,
+    /// When they answered the invitation last; null: not yet.
+    #[graphql(directive = viewer_independent::apply())]
+    pub responded_at: Option<DateTime<Utc>>,
+}
+
+/// How many of those who take part answered what.
+#[derive(Default, SimpleObject)]
+pub struct ResponseCounts {
+    /// How many come, the host among them.
+    #[graphql(directive = viewer_independent::apply())]
+    pub accepted: i32,
+    /// How many don't come.
+    #[graphql(directive = viewer_independent::apply())]
+    pub declined: i32,
+    /// How many may come.
+    #[graphql(directive = viewer_independent::apply())]
+    pub tentative: i32,
+    /// How many haven't answered yet.
+    #[graphql(directive = viewer_independent::apply())]
+    pub pending: i32,
+}
+
+impl FromIterator<Response> for ResponseCounts {
+    fn from_iter<I: IntoIterator<Item = Response>>(responses: I) -> Self {
+        let mut counts = Self::default();
+        for response in responses {
+            *match response {
+                Response::Accepted => &mut counts.accepted,
+                Response::Declined => &mut counts.declined,
+                Response::Tentative => &mut counts.tentative,
+                Response::Pending => &mut counts.pending,
+            } += 1;
+        }
+        counts
+    }
 }
 
 /// A meeting, as those see it who take part.
@@ -127,16 +169,27 @@ impl Meeting {
             .map(|participant| Participant {
                 user: participant.user_id.into(),
                 role: participant.role,
+                response: participant.comes(),
+                responded_at: participant.responded_at,
             })
             .collect())
+    }
+
+    /// How many of those who take part answered what to the invitation.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn responses(&self, ctx: &Context<'_>) -> Result<ResponseCounts> {
+        let participants = Loaders::participants(ctx, self.0.id).await?;
+        Ok(participants.iter().map(ParticipantRecord::comes).collect())
     }
 
     /// Which sections its minutes have.
     #[graphql(directive = viewer_independent::apply())]
     async fn template(&self) -> Option<MeetingTemplate> {
+        if let Some(Json(outline)) = &self.0.template {
+            return Some(MeetingTemplate::Kept(outline.clone()));
+        }
         let language = self.0.language.clone().unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
-        let template = template::by_id(self.0.template_id)?;
-        Some(MeetingTemplate { template, language })
+        Some(MeetingTemplate::BuiltIn(template::by_id(self.0.template_id)?, language))
     }
 
     /// When all sections of its minutes were verified; null: not yet.
@@ -220,48 +273,116 @@ impl Recording {
     }
 }
 
-/// A template, in the language of the meeting or the one asked for.
+/// A template.
 #[derive(Debug, Clone)]
-pub struct MeetingTemplate {
-    pub(super) template: &'static Template,
-    pub(super) language: String,
+pub enum MeetingTemplate {
+    /// A built-in one, in a language: of the meeting, or the one asked for.
+    BuiltIn(&'static Template, String),
+    /// One of the asker's own.
+    Own(TemplateRecord),
+    /// What a meeting keeps of one of somebody's own.
+    Kept(Outline),
 }
 
-/// Which sections the minutes of a meeting have.
+/// Which sections the minutes of a meeting have: a built-in template, or one of somebody's own. A meeting
+/// keeps its template as it was when the meeting was planned.
 #[Object]
 impl MeetingTemplate {
     /// The template's id.
     #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
-        self.template.id.into()
+        match self {
+            Self::BuiltIn(template, _) => template.id,
+            Self::Own(own) => own.id,
+            Self::Kept(outline) => outline.id,
+        }
+        .into()
     }
 
-    /// Stable name: `general`, `scrum`, `kickoff` or `weekly`.
+    /// Stable name of a built-in one: `general`, `scrum`, `kickoff` or `weekly`; of any other `own`.
     #[graphql(directive = viewer_independent::apply())]
     async fn key(&self) -> &str {
-        self.template.key
+        match self {
+            Self::BuiltIn(template, _) => template.key,
+            Self::Own(_) | Self::Kept(_) => template::OWN_KEY,
+        }
+    }
+
+    /// Whether it is built in; else it is of somebody's own.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn built_in(&self) -> bool {
+        matches!(self, Self::BuiltIn(..))
     }
 
     /// Display name.
     #[graphql(directive = viewer_independent::apply())]
     async fn name(&self) -> &str {
-        self.template.name.in_language(&self.language)
+        match self {
+            Self::BuiltIn(template, language) => template.name.in_language(language),
+            Self::Own(own) => &own.name,
+            Self::Kept(outline) => &outline.name,
+        }
     }
 
-    /// What it is for.
+    /// What it is for; may be empty.
     #[graphql(directive = viewer_independent::apply())]
     async fn description(&self) -> &str {
-        self.template.description.in_language(&self.language)
+        let own = match self {
+            Self::BuiltIn(template, language) => return template.description.in_language(language),
+            Self::Own(own) => &own.description,
+            Self::Kept(outline) => &outline.description,
+        };
+        own.as_deref().unwrap_or_default()
+    }
+
+    /// Title of meetings that name none; null when it has none, and on a meeting, which has one.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn title(&self) -> Option<&str> {
+        match self {
+            Self::Own(own) => own.title.as_deref(),
+            Self::BuiltIn(..) | Self::Kept(_) => None,
+        }
+    }
+
+    /// Agenda of meetings that name none, likewise.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn agenda(&self) -> Option<&str> {
+        match self {
+            Self::Own(own) => own.agenda.as_deref(),
+            Self::BuiltIn(..) | Self::Kept(_) => None,
+        }
+    }
+
+    /// Rises with every change; give it to `updateMeetingTemplate`. On a meeting: the version that it
+    /// keeps.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn version(&self) -> i32 {
+        match self {
+            Self::BuiltIn(..) => 1,
+            Self::Own(own) => own.version,
+            Self::Kept(outline) => outline.version,
+        }
     }
 
     /// The sections of the minutes, in order.
     #[graphql(directive = viewer_independent::apply())]
     async fn sections(&self) -> Vec<TemplateSection> {
-        let in_language = |section: &Section| TemplateSection {
-            key: section.key.to_owned(),
-            title: section.title.in_language(&self.language).to_owned(),
+        let own = match self {
+            Self::BuiltIn(template, language) => {
+                let in_language = |section: &Section| TemplateSection {
+                    key: section.key.to_owned(),
+                    title: section.title.in_language(language).to_owned(),
+                };
+                return template.sections.iter().map(in_language).collect();
+            }
+            Self::Own(own) => &own.sections.0,
+            Self::Kept(outline) => &outline.sections,
         };
-        self.template.sections.iter().map(in_language).collect()
+        let section = |section: &OwnSection| TemplateSection {
+            key: section.key.clone(),
+            title: section.title.clone(),
+        };
+        own.iter().map(section).collect()
     }
 }
 

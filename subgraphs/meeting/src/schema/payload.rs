@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use platform::{error::UserError, task::Task};
 
 use super::{
-    object::{Meeting, Recording},
+    object::{Meeting, MeetingTemplate, Recording},
     task::MeetingTask,
 };
 use crate::{
     error::MeetingError,
     recording::Ticket,
-    store::{meeting::MeetingRecord, recording::RecordingRecord},
+    store::{meeting::MeetingRecord, recording::RecordingRecord, template::TemplateRecord},
 };
 
 /// A meeting as it stands after a mutation, or why nothing changed.
@@ -52,6 +52,28 @@ impl MeetingTaskPayload {
             Ok(task) => Self { task: Some(MeetingTask(task)), user_errors: Vec::new() },
             Err(user_errors) => Self { task: None, user_errors },
         }
+    }
+}
+
+/// A template of one's own as it stands after a mutation, or why nothing changed.
+#[derive(SimpleObject)]
+pub struct MeetingTemplatePayload {
+    /// The template, as it was before if it is deleted; null when refused.
+    pub template: Option<MeetingTemplate>,
+    /// What to mend; empty when it worked.
+    pub user_errors: Vec<UserError>,
+}
+
+impl MeetingTemplatePayload {
+    /// Tells the outcome of a mutation.
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub(super) fn tell(outcome: Result<TemplateRecord, MeetingError>) -> Result<Self> {
+        Ok(match outcome {
+            Ok(own) => Self { template: Some(MeetingTemplate::Own(own)), user_errors: Vec::new() },
+            Err(error) => Self { template: None, user_errors: vec![error.told()?] },
+        })
     }
 }
 

@@ -85,16 +85,24 @@ impl Query {
         Ok(Connection::new(page, tasks, |task: &MeetingTask| task.0.id))
     }
 
-    /// The templates that a meeting can follow.
+    /// The templates that a meeting of one's own can follow: the built-in ones, then one's own, at most
+    /// 50, the oldest first.
     async fn meeting_templates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Language of the texts, `ko` unless given.")] language: Option<String>,
+        #[graphql(desc = "Language of the built-in ones, `ko` unless given.")] language: Option<
+            String,
+        >,
     ) -> Result<Vec<MeetingTemplate>> {
         known(ctx)?;
         let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned());
-        let in_language = |template| MeetingTemplate { template, language: language.clone() };
-        Ok(template::BUILT_IN.iter().map(in_language).collect())
+        let in_language = |template| MeetingTemplate::BuiltIn(template, language.clone());
+        let mut templates: Vec<_> = template::BUILT_IN.iter().map(in_language).collect();
+        if let Identity::Viewer(viewer) = Identity::from_ctx(ctx) {
+            let own = Loaders::templates(ctx, viewer.id).await?;
+            templates.extend(own.into_iter().map(MeetingTemplate::Own));
+        }
+        Ok(templates)
     }
 
     /// Does a user take part in a meeting? For other services only.

@@ -7,7 +7,7 @@ use sqlx::{
 };
 
 use super::recording::RecordingStatus;
-use crate::domain::{role::Role, status::Status};
+use crate::domain::{response::Response, role::Role, status::Status};
 
 macro_rules! text_column {
     ($word:ty) => {
@@ -33,4 +33,5 @@ macro_rules! text_column {
 
 text_column!(Status);
 text_column!(Role);
+text_column!(Response);
 text_column!(RecordingStatus);

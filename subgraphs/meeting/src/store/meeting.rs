@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use crate::domain::status::Status;
+use crate::domain::{status::Status, template::Outline};
 
 /// A meeting as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct MeetingRecord {
     /// How many todos it has: open, in progress or done.
     #[serde(default)]
     pub todo_total: i32,
+    /// What it keeps of the template of somebody's own that it follows; `None`: a built-in one.
+    #[serde(default)]
+    pub template: Option<Json<Outline>>,
 }
 
 impl MeetingRecord {
@@ -75,6 +78,8 @@ pub struct NewMeeting<'a> {
     pub host_id: Uuid,
     /// Which template its minutes follow.
     pub template_id: Uuid,
+    /// What it keeps of that template, if it isn't a built-in one.
+    pub template: Option<&'a Outline>,
     /// When it is planned.
     pub scheduled_at: Option<DateTime<Utc>>,
 }
@@ -89,11 +94,13 @@ pub async fn insert(
 ) -> Result<MeetingRecord, sqlx::Error> {
     sqlx::query_as!(
         MeetingRecord,
-        r#"INSERT INTO meetings (id, title, agenda, language, host_id, template_id, scheduled_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)
+        r#"INSERT INTO meetings (id, title, agenda, language, host_id, template_id, scheduled_at,
+                                 template)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
            RETURNING id, title, agenda, language, status AS "status: Status", host_id,
                      template_id, scheduled_at, started_at, ended_at, recording_id, version,
-                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total"#,
+                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total,
+                     template AS "template: Json<Outline>""#,
         meeting.id,
         meeting.title,
         meeting.agenda,
@@ -101,6 +108,7 @@ pub async fn insert(
         meeting.host_id,
         meeting.template_id,
         meeting.scheduled_at,
+        meeting.template.map(Json) as _,
     )
     .fetch_one(conn)
     .await
@@ -115,7 +123,8 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<MeetingRec
         MeetingRecord,
         r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
                   scheduled_at, started_at, ended_at, recording_id, version, created_at,
-                  minutes_verified_at, minutes_shared_at, todo_done, todo_total
+                  minutes_verified_at, minutes_shared_at, todo_done, todo_total,
+                  template AS "template: Json<Outline>"
            FROM meetings WHERE id = $1 FOR UPDATE"#,
         id
     )
@@ -140,7 +149,8 @@ pub async fn update(
            WHERE id = $1
            RETURNING id, title, agenda, language, status AS "status: Status", host_id,
                      template_id, scheduled_at, started_at, ended_at, recording_id, version,
-                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total"#,
+                     created_at, minutes_verified_at, minutes_shared_at, todo_done, todo_total,
+                     template AS "template: Json<Outline>""#,
         meeting.id,
         meeting.title,
         meeting.agenda,
@@ -200,7 +210,8 @@ pub async fn by_ids(
         MeetingRecord,
         r#"SELECT id, title, agenda, language, status AS "status: Status", host_id, template_id,
                   scheduled_at, started_at, ended_at, recording_id, version, created_at,
-                  minutes_verified_at, minutes_shared_at, todo_done, todo_total
+                  minutes_verified_at, minutes_shared_at, todo_done, todo_total,
+                  template AS "template: Json<Outline>"
            FROM meetings WHERE id = ANY($1)"#,
         ids
     )

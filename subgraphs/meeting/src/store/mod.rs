@@ -5,3 +5,4 @@ pub mod meeting;
 pub mod participant;
 pub mod recording;
 pub mod task;
+pub mod template;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::domain::role::Role;
+use crate::domain::{response::Response, role::Role};
 
 /// Somebody who takes part in a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,20 @@ pub struct ParticipantRecord {
     pub user_id: Uuid,
     /// What they are there.
     pub role: Role,
+    /// What they answered to the invitation, as it stands in the database.
+    #[serde(default)]
+    pub response: Response,
+    /// When they answered it last.
+    #[serde(default)]
+    pub responded_at: Option<DateTime<Utc>>,
+}
+
+impl ParticipantRecord {
+    /// Whether they come.
+    #[must_use]
+    pub fn comes(&self) -> Response {
+        self.response.of(self.role)
+    }
 }
 
 /// Writes the participants of a new meeting: the host, then the attendees in order.
@@ -101,6 +116,29 @@ pub async fn lead(
     Ok(())
 }
 
+/// Notes what somebody answers to the invitation, unless that is what they had answered; gives whether
+/// it is news.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn respond(
+    conn: &mut PgConnection,
+    meeting_id: Uuid,
+    user_id: Uuid,
+    response: Response,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE participants SET response = $3, responded_at = now()
+         WHERE meeting_id = $1 AND user_id = $2 AND response <> $3",
+        meeting_id,
+        user_id,
+        response.as_str()
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// All meetings that somebody takes part in, in the order of their ids.
 ///
 /// # Errors
@@ -126,7 +164,8 @@ pub async fn by_meetings(
     meeting_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<ParticipantRecord>>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT meeting_id, user_id, role AS "role: Role"
+        r#"SELECT meeting_id, user_id, role AS "role: Role", response AS "response: Response",
+                  responded_at
            FROM participants WHERE meeting_id = ANY($1)
            ORDER BY meeting_id, ordinal"#,
         meeting_ids
@@ -135,7 +174,12 @@ pub async fn by_meetings(
     .await?;
     let mut found: HashMap<Uuid, Vec<ParticipantRecord>> = HashMap::new();
     for row in rows {
-        let participant = ParticipantRecord { user_id: row.user_id, role: row.role };
+        let participant = ParticipantRecord {
+            user_id: row.user_id,
+            role: row.role,
+            response: row.response,
+            responded_at: row.responded_at,
+        };
         found.entry(row.meeting_id).or_default().push(participant);
     }
     Ok(found)

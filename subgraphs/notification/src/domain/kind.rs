@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::language::Language;
 
-/// A text in both languages: a line and a sentence. `{meeting}` and `{todo}` stand for titles.
+/// A text in both languages: a line and a sentence. `{meeting}` and `{todo}` stand for titles,
+/// `{person}` for a name.
 #[derive(Debug, Clone, Copy)]
 struct Text {
     ko: (&'static str, &'static str),
@@ -22,6 +23,12 @@ pub enum Kind {
     MeetingInvitation,
     /// One doesn't take part in a meeting any more.
     RemovedFromMeeting,
+    /// Somebody comes to a meeting that one leads.
+    InvitationAccepted,
+    /// Somebody doesn't come to a meeting that one leads.
+    InvitationDeclined,
+    /// Somebody may come to a meeting that one leads.
+    InvitationTentative,
     /// A meeting began.
     MeetingStarted,
     /// A meeting ended.
@@ -50,10 +57,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Welcome,
         Self::MeetingInvitation,
         Self::RemovedFromMeeting,
+        Self::InvitationAccepted,
+        Self::InvitationDeclined,
+        Self::InvitationTentative,
         Self::MeetingStarted,
         Self::MeetingEnded,
         Self::MeetingCancelled,
@@ -75,6 +85,9 @@ impl Kind {
             Self::Welcome => "WELCOME",
             Self::MeetingInvitation => "MEETING_INVITATION",
             Self::RemovedFromMeeting => "REMOVED_FROM_MEETING",
+            Self::InvitationAccepted => "INVITATION_ACCEPTED",
+            Self::InvitationDeclined => "INVITATION_DECLINED",
+            Self::InvitationTentative => "INVITATION_TENTATIVE",
             Self::MeetingStarted => "MEETING_STARTED",
             Self::MeetingEnded => "MEETING_ENDED",
             Self::MeetingCancelled => "MEETING_CANCELLED",
@@ -106,6 +119,21 @@ impl Kind {
             Self::RemovedFromMeeting => Text {
                 ko: ("회의에서 제외됨: {meeting}", "‘{meeting}’ 회의의 참석자에서 제외되었습니다."),
                 en: ("Removed: {meeting}", "You don't take part in “{meeting}” any more."),
+            },
+            Self::InvitationAccepted => Text {
+                ko: ("참석: {meeting}", "{person} 님이 ‘{meeting}’ 회의에 참석합니다."),
+                en: ("Accepted: {meeting}", "{person} comes to “{meeting}”."),
+            },
+            Self::InvitationDeclined => Text {
+                ko: ("불참: {meeting}", "{person} 님이 ‘{meeting}’ 회의에 참석하지 않습니다."),
+                en: ("Declined: {meeting}", "{person} doesn't come to “{meeting}”."),
+            },
+            Self::InvitationTentative => Text {
+                ko: (
+                    "참석 미정: {meeting}",
+                    "{person} 님의 ‘{meeting}’ 회의 참석 여부가 아직 확실하지 않습니다.",
+                ),
+                en: ("Tentative: {meeting}", "{person} may come to “{meeting}”."),
             },
             Self::MeetingStarted => Text {
                 ko: ("회의 시작: {meeting}", "‘{meeting}’ 회의가 시작되었습니다."),
@@ -167,15 +195,21 @@ impl Kind {
         }
     }
 
-    /// The text in a language: a line and a sentence. `words` is what stands for the placeholders.
+    /// The text in a language: a line and a sentence. `words` is what stands for the placeholders, and
+    /// `person` the name of whom it is about, if they still have one.
     #[must_use]
-    pub fn text(self, language: Language, words: &Value) -> (String, String) {
+    pub fn text(self, language: Language, words: &Value, person: Option<&str>) -> (String, String) {
         let texts = self.texts();
         let (title, body) = match language {
             Language::Korean => texts.ko,
             Language::English => texts.en,
         };
-        (filled(title, words), filled(body, words))
+        let person = person.unwrap_or_else(|| language.somebody());
+        let word = |name: &str| match name {
+            "person" => person.to_owned(),
+            name => words[name].as_str().unwrap_or("…").to_owned(),
+        };
+        (filled(title, word), filled(body, word))
     }
 }
 
@@ -188,13 +222,13 @@ impl From<String> for Kind {
 }
 
 /// Puts words into a text. What is put in is never looked at again: a title may hold braces.
-fn filled(template: &str, words: &Value) -> String {
+fn filled(template: &str, word: impl Fn(&str) -> String) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else { break };
         text.push_str(before);
-        text.push_str(words[name].as_str().unwrap_or("…"));
+        text.push_str(&word(name));
         rest = after;
     }
     text.push_str(rest);

@@ -18,4 +18,13 @@ impl Language {
             _ => Self::Korean,
         }
     }
+
+    /// What somebody is called whose name isn't known, or not any more.
+    #[must_use]
+    pub fn somebody(self) -> &'static str {
+        match self {
+            Self::Korean => "알 수 없는 사용자",
+            Self::English => "Somebody",
+        }
+    }
 }

@@ -52,6 +52,18 @@ pub const NOTICES: &[Notice] = &[
     notice(event::MEETING_CREATED, To::Guests, Kind::MeetingInvitation),
     notice(event::PARTICIPANT_ADDED, To::Subject, Kind::MeetingInvitation),
     notice(event::PARTICIPANT_REMOVED, To::Subject, Kind::RemovedFromMeeting),
+    Notice {
+        when: |data| data["response"] == "ACCEPTED",
+        ..notice(event::PARTICIPANT_RESPONDED, To::Host, Kind::InvitationAccepted)
+    },
+    Notice {
+        when: |data| data["response"] == "DECLINED",
+        ..notice(event::PARTICIPANT_RESPONDED, To::Host, Kind::InvitationDeclined)
+    },
+    Notice {
+        when: |data| data["response"] == "TENTATIVE",
+        ..notice(event::PARTICIPANT_RESPONDED, To::Host, Kind::InvitationTentative)
+    },
     notice(event::MEETING_STARTED, To::Guests, Kind::MeetingStarted),
     notice(event::MEETING_ENDED, To::Guests, Kind::MeetingEnded),
     notice(event::MEETING_CANCELLED, To::Guests, Kind::MeetingCancelled),

@@ -8,14 +8,14 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::store::notification::{self, NotificationRow};
-use crate::store::recipient;
+use crate::store::recipient::{self, Recipient};
 
 /// A notification by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NotificationById(pub Uuid);
-/// The language tag of somebody.
+/// What the address book says of somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LocaleOf(pub Uuid);
+pub struct Known(pub Uuid);
 
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
@@ -56,14 +56,14 @@ impl Loader<NotificationById> for Reader {
     }
 }
 
-impl Loader<LocaleOf> for Reader {
-    type Value = String;
+impl Loader<Known> for Reader {
+    type Value = Arc<Recipient>;
     type Error = Failure;
 
-    async fn load(&self, keys: &[LocaleOf]) -> Result<HashMap<LocaleOf, String>, Failure> {
+    async fn load(&self, keys: &[Known]) -> Result<HashMap<Known, Arc<Recipient>>, Failure> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let mut connection = self.pool.acquire().await?;
         let known = recipient::by_ids(&mut connection, &ids).await?;
-        Ok(known.into_iter().map(|one| (LocaleOf(one.user_id), one.locale)).collect())
+        Ok(known.into_iter().map(|one| (Known(one.user_id), Arc::new(one))).collect())
     }
 }

@@ -8,7 +8,7 @@ use platform::page::{Connection, Page};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::loader::{LocaleOf, Reads};
+use super::loader::{Known, Reads};
 use crate::desk::Desk;
 use crate::domain::kind::Kind;
 use crate::domain::language::Language;
@@ -25,9 +25,12 @@ impl Notification {
     /// Its text in the language of its owner.
     async fn text(&self, ctx: &Context<'_>) -> Result<(String, String)> {
         let reads = ctx.data::<Reads>()?;
-        let locale = reads.load_one(LocaleOf(self.0.user_id)).await.internal()?;
-        let language = Language::of(locale.as_deref().unwrap_or_default());
-        Ok(self.0.kind.text(language, &self.0.words))
+        let people = [Some(self.0.user_id), self.0.person_id];
+        let known = reads.load_many(people.into_iter().flatten().map(Known)).await.internal()?;
+        let owner = known.get(&Known(self.0.user_id));
+        let language = Language::of(owner.map_or("", |owner| &owner.locale));
+        let person = self.0.person_id.and_then(|person| known.get(&Known(person)));
+        Ok(self.0.kind.text(language, &self.0.words, person.map(|person| person.name.as_str())))
     }
 }
 
@@ -62,6 +65,11 @@ impl Notification {
     /// The todo that it is about, likewise.
     async fn todo(&self) -> Option<Todo> {
         self.0.todo_id.map(|id| Todo { id: id.into() })
+    }
+
+    /// Whom it is about, besides whom it is told; null when nobody, or they have no account any more.
+    async fn person(&self) -> Option<User> {
+        self.0.person_id.map(User)
     }
 
     /// Id of the task that it is about.

@@ -24,6 +24,8 @@ pub struct NotificationRow {
     pub todo_id: Option<Uuid>,
     /// The task that it is about.
     pub task_id: Option<Uuid>,
+    /// Whom it is about, besides whom it is told.
+    pub person_id: Option<Uuid>,
     /// Whether it stands in the inbox; else it was only sent.
     pub in_inbox: bool,
     /// When it came.
@@ -47,6 +49,8 @@ pub struct News {
     pub todo_id: Option<Uuid>,
     /// The task that it is about.
     pub task_id: Option<Uuid>,
+    /// Whom it is about, besides whom it is told.
+    pub person_id: Option<Uuid>,
 }
 
 /// Tells several people at once: those of `users` whose place in `in_inbox` says so find it in their
@@ -64,12 +68,13 @@ pub async fn insert(
     let mut rows = sqlx::query_as!(
         NotificationRow,
         "INSERT INTO notification
-             (id, user_id, in_inbox, kind, event_id, words, meeting_id, todo_id, task_id)
-         SELECT new.id, new.user_id, new.in_inbox, $4, $5, $6, $7, $8, $9
+             (id, user_id, in_inbox, kind, event_id, words, meeting_id, todo_id, task_id,
+              person_id)
+         SELECT new.id, new.user_id, new.in_inbox, $4, $5, $6, $7, $8, $9, $10
          FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS new (id, user_id, in_inbox)
          ON CONFLICT (event_id, user_id) DO NOTHING
-         RETURNING id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
-                   read_at",
+         RETURNING id, user_id, kind, words, meeting_id, todo_id, task_id, person_id, in_inbox,
+                   created_at, read_at",
         &ids,
         users,
         in_inbox,
@@ -79,6 +84,7 @@ pub async fn insert(
         news.meeting_id,
         news.todo_id,
         news.task_id,
+        news.person_id,
     )
     .fetch_all(tx)
     .await?;
@@ -93,7 +99,7 @@ pub async fn insert(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<NotificationRow>, sqlx::Error> {
     sqlx::query_as!(
         NotificationRow,
-        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, person_id, in_inbox, created_at,
                 read_at
          FROM notification WHERE id = ANY($1)",
         ids,
@@ -114,7 +120,7 @@ pub async fn inbox(
 ) -> Result<Vec<NotificationRow>, sqlx::Error> {
     sqlx::query_as!(
         NotificationRow,
-        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, in_inbox, created_at,
+        "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, person_id, in_inbox, created_at,
                 read_at
          FROM notification WHERE user_id = $1 AND in_inbox AND ($2::uuid IS NULL OR id < $2)
          ORDER BY id DESC LIMIT $3",

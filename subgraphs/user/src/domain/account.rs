@@ -52,6 +52,21 @@ pub enum Refusal {
     /// The password that was asked for once more isn't right.
     #[error("the password is wrong")]
     WrongPassword,
+    /// An administrator shut the account.
+    #[error("this account is shut; ask whoever runs this installation")]
+    AccountDisabled,
+    /// No account with this id or address.
+    #[error("there is no such account")]
+    UserNotFound,
+    /// Nobody else could administer then.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdmin,
+    /// Nobody shuts himself out.
+    #[error("one can't shut one's own account; delete it instead")]
+    OwnAccount,
+    /// Everybody has it.
+    #[error("everybody with an account has this role")]
+    RoleOfAll,
     /// The account was deleted, while a token of it was still good.
     #[error("this account doesn't exist any more")]
     NoAccount,
@@ -81,6 +96,11 @@ impl Refusal {
             Self::InvalidLocale => "INVALID_LOCALE",
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
             Self::WrongPassword => "WRONG_PASSWORD",
+            Self::AccountDisabled => "ACCOUNT_DISABLED",
+            Self::UserNotFound => "USER_NOT_FOUND",
+            Self::LastAdmin => "LAST_ADMIN",
+            Self::OwnAccount => "OWN_ACCOUNT",
+            Self::RoleOfAll => "ROLE_OF_ALL",
             Self::NoAccount => "NO_ACCOUNT",
             Self::InvalidTimeZone => "INVALID_TIME_ZONE",
             Self::InvalidPhone => "INVALID_PHONE",
@@ -102,7 +122,9 @@ impl Refusal {
             Self::InvalidLocale => Some("locale"),
             Self::InvalidTimeZone => Some("timeZone"),
             Self::InvalidPhone => Some("phone"),
-            Self::InvalidCredentials | Self::NoAccount => None,
+            Self::UserNotFound | Self::LastAdmin | Self::OwnAccount => Some("userId"),
+            Self::RoleOfAll => Some("role"),
+            Self::InvalidCredentials | Self::NoAccount | Self::AccountDisabled => None,
             Self::InvalidRefreshToken => Some("refreshToken"),
         }
     }

@@ -2,4 +2,5 @@
 
 pub mod account;
 pub mod profile;
+pub mod role;
 pub mod session;

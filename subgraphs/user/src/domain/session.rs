@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 pub const REFRESH_TOKEN_TTL_S: i64 = 30 * 24 * 60 * 60;
 /// Size of a refresh token, in bytes.
 pub const REFRESH_TOKEN_BYTES: usize = 32;
-/// What every access token allows for now; finer scopes come with roles.
-pub const DEFAULT_SCOPE: &str = "api";
 
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

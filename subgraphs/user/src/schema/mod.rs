@@ -1,5 +1,6 @@
 //! GraphQL: thin resolvers over the accounts.
 
+mod administration;
 mod loader;
 mod mutation;
 mod object;
@@ -7,6 +8,10 @@ mod query;
 
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 
+pub use administration::{
+    Account, AccountFilter, AccountPayload, DisableAccountInput, EnableAccountInput,
+    EvictCacheInput, EvictCachePayload, GrantRoleInput, RevokeRoleInput,
+};
 pub use loader::{UserLoader, user_loader};
 pub use mutation::Mutation;
 pub use object::{

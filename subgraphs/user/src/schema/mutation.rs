@@ -6,6 +6,10 @@ use platform::{
     identity::{ClientAddress, Identity},
 };
 
+use super::administration::{
+    self, AccountPayload, DisableAccountInput, EnableAccountInput, EvictCacheInput,
+    EvictCachePayload, GrantRoleInput, RevokeRoleInput,
+};
 use super::object::{
     ChangePasswordInput, DeleteAccountInput, DeleteAccountPayload, LoginInput, LogoutInput,
     LogoutPayload, RefreshInput, RegisterInput, SessionPayload, UpdateProfileInput,
@@ -13,6 +17,7 @@ use super::object::{
 };
 use crate::{
     account::{Accounts, Registration},
+    administration::Step,
     domain::account::Refusal,
     profile::Change,
 };
@@ -37,7 +42,7 @@ impl Mutation {
         SessionPayload::tell(ctx.data::<Accounts>()?.register(given, client).await)
     }
 
-    /// Logs in. User error: INVALID_CREDENTIALS, whichever of the two is wrong. Error RATE_LIMITED with
+    /// Logs in. User errors: INVALID_CREDENTIALS, whichever of the two is wrong; ACCOUNT_DISABLED. Error RATE_LIMITED with
     /// `retryAfter` in seconds after many that were wrong, for one account or from one address.
     async fn login(
         &self,
@@ -105,6 +110,62 @@ impl Mutation {
         let client = ClientAddress::from_ctx(ctx);
         let outcome = ctx.data::<Accounts>()?.delete(viewer, input.password, client).await;
         DeleteAccountPayload::tell(outcome)
+    }
+
+    /// Gives somebody a role; for administrators (`users:manage`). It is in access tokens that are made
+    /// from then on. User errors: USER_NOT_FOUND, ROLE_OF_ALL.
+    #[graphql(requires_scopes = "users:manage")]
+    async fn grant_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who gets which role.")] input: GrantRoleInput,
+    ) -> Result<AccountPayload> {
+        administration::step(ctx, &input.user_id, Step::Grant(input.role)).await
+    }
+
+    /// Takes a role from somebody, at once; for administrators (`users:manage`). Somebody who administers
+    /// always stays. User errors: USER_NOT_FOUND, ROLE_OF_ALL, LAST_ADMIN.
+    #[graphql(requires_scopes = "users:manage")]
+    async fn revoke_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who loses which role.")] input: RevokeRoleInput,
+    ) -> Result<AccountPayload> {
+        administration::step(ctx, &input.user_id, Step::Revoke(input.role)).await
+    }
+
+    /// Shuts an account: nobody logs in to it, and its sessions end; streams and access tokens that are
+    /// out end within 15 minutes. For administrators (`users:manage`).
+    /// User errors: USER_NOT_FOUND, LAST_ADMIN, OWN_ACCOUNT.
+    #[graphql(requires_scopes = "users:manage")]
+    async fn disable_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose account.")] input: DisableAccountInput,
+    ) -> Result<AccountPayload> {
+        administration::step(ctx, &input.user_id, Step::Disable).await
+    }
+
+    /// Opens an account that was shut; for administrators (`users:manage`).
+    /// User errors: USER_NOT_FOUND.
+    #[graphql(requires_scopes = "users:manage")]
+    async fn enable_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose account.")] input: EnableAccountInput,
+    ) -> Result<AccountPayload> {
+        administration::step(ctx, &input.user_id, Step::Enable).await
+    }
+
+    /// Evicts one value, all of a kind, or everything from the cache, for what was changed in a database
+    /// by hand; for administrators (`cache:evict`). User errors: UNKNOWN_CACHE_KIND.
+    #[graphql(requires_scopes = "cache:evict")]
+    async fn evict_cache(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to go.")] input: EvictCacheInput,
+    ) -> Result<EvictCachePayload> {
+        administration::evict(ctx, input).await
     }
 
     /// Ends a session. Access tokens that are still out end by themselves within 15 minutes.

@@ -4,7 +4,12 @@ use async_graphql::{ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::{access::viewer_independent, error::UserError, identity::Identity};
 
-use crate::{account::Session, error::AccountError, store::user::UserRecord};
+use crate::{
+    account::Session,
+    domain::role::{Permission, Role},
+    error::AccountError,
+    store::user::UserRecord,
+};
 
 /// A person with an account.
 #[derive(Debug, Clone)]
@@ -62,6 +67,19 @@ impl User {
     /// Telephone number in international form; null unless it is one's own.
     async fn phone(&self) -> Option<&str> {
         self.record.phone.as_deref().filter(|_| self.own)
+    }
+
+    /// What the account is; null unless it is one's own.
+    async fn roles(&self) -> Option<Vec<Role>> {
+        self.own.then(|| self.record.standing().roles().collect())
+    }
+
+    /// What one may do that not everybody may, as scopes of the access token; null unless it is one's own.
+    /// A token has what was so when it was made: `refresh` gives one that is up to date.
+    async fn permissions(&self) -> Option<Vec<&'static str>> {
+        let standing = self.record.standing();
+        let may = Permission::ALL.into_iter().filter(|permission| standing.permits(*permission));
+        self.own.then(|| may.map(Permission::as_str).collect())
     }
 
     /// When the account was opened.

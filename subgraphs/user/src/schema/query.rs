@@ -8,8 +8,16 @@ use platform::{
 };
 use uuid::Uuid;
 
-use super::{loader::UserLoader, object::User};
-use crate::{account::Accounts, store::user};
+use super::{
+    administration::{Account, AccountFilter, permitted},
+    loader::UserLoader,
+    object::User,
+};
+use crate::{
+    account::Accounts,
+    domain::role::{Permission, Role},
+    store::user,
+};
 
 /// Longest text to search for, in characters.
 pub const MAX_SEARCH_CHARS: usize = 100;
@@ -64,6 +72,52 @@ impl Query {
         let rows = user::search(pool, text, page.after, page.limit()).await.internal()?;
         let people = rows.into_iter().map(|record| User::seen_by(identity, record)).collect();
         Ok(Connection::new(page, people, |user| user.record.id))
+    }
+
+    /// All accounts, the newest first; for administrators (`users:read`).
+    #[graphql(requires_scopes = "users:read")]
+    async fn accounts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most accounts on the page: 20 unless given, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when left out.")] filter: Option<AccountFilter>,
+    ) -> Result<Connection<Account>> {
+        let (accounts, _) = permitted(ctx, Permission::ReadUsers).await?;
+        let page = Page::new(first, after.as_deref())?;
+        let AccountFilter { search, role, disabled } = filter.unwrap_or_default();
+        let text = search.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        if text.is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0')) {
+            let message = format!("`search` may have at most {MAX_SEARCH_CHARS} characters");
+            return Err(ApiError::bad_input(message).into_graphql());
+        }
+        // Everybody is one.
+        let role = role.filter(|role| *role != Role::User).map(Role::as_str);
+        let rows =
+            user::list(accounts.pool(), text, role, disabled, page.after, page.limit()).await;
+        let identity = Identity::from_ctx(ctx);
+        let found = rows.internal()?.into_iter().map(|row| Account::seen_by(identity, row));
+        Ok(Connection::new(page, found.collect(), |account: &Account| account.id))
+    }
+
+    /// May somebody do this now? For other services only.
+    #[graphql(inaccessible)]
+    async fn permits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who.")] user_id: ID,
+        #[graphql(desc = "Name of the permission.")] permission: String,
+    ) -> Result<bool> {
+        Identity::from_ctx(ctx).service()?;
+        match (Uuid::parse_str(&user_id), Permission::named(&permission)) {
+            (Ok(id), Some(permission)) => {
+                let administration = ctx.data::<Accounts>()?.administration();
+                Ok(administration.permits(id, permission).await.internal()?)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Which of these ids belong to people. For other services only.

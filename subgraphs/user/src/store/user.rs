@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::domain::role::{Role, Standing};
+
 /// An account as others may see it, plus the address that only its owner sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRecord {
@@ -29,6 +31,9 @@ pub struct UserRecord {
     pub version: i32,
     /// When the account was opened.
     pub created_at: DateTime<Utc>,
+    /// When an administrator shut it; `None`: it is open.
+    #[serde(default)]
+    pub disabled_at: Option<DateTime<Utc>>,
 }
 
 impl UserRecord {
@@ -36,6 +41,18 @@ impl UserRecord {
     #[must_use]
     pub fn cached_version(&self) -> u64 {
         self.version.unsigned_abs().into()
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing { roles: self.roles.clone(), is_disabled: self.disabled_at.is_some() }
+    }
+
+    /// Whether it has this role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.standing().roles().any(|had| had == role)
     }
 }
 
@@ -68,7 +85,8 @@ pub async fn insert(
         "INSERT INTO users (id, email, name, locale, time_zone, password_hash)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (email) DO NOTHING
-         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at",
+         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at",
         user.id,
         user.email,
         user.name,
@@ -151,7 +169,8 @@ pub async fn change_hash(
 pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRecord>, sqlx::Error> {
     let rows = sqlx::query_as!(
         UserRecord,
-        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at
          FROM users WHERE id = ANY($1)",
         ids
     )
@@ -167,7 +186,8 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<HashMap<Uuid, UserRec
 pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
     sqlx::query_as!(
         UserRecord,
-        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at
          FROM users WHERE id = $1",
         id
     )
@@ -182,7 +202,8 @@ pub async fn by_id(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecor
 pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<UserRecord>, sqlx::Error> {
     sqlx::query_as!(
         UserRecord,
-        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
+        "SELECT id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at
          FROM users WHERE id = $1 FOR UPDATE",
         id
     )
@@ -200,7 +221,8 @@ pub async fn update(conn: &mut PgConnection, user: &UserRecord) -> Result<UserRe
         "UPDATE users SET name = $2, locale = $3, time_zone = $4, phone = $5,
                 version = version + 1, updated_at = now()
          WHERE id = $1
-         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at",
+         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at",
         user.id,
         user.name,
         user.locale,
@@ -208,6 +230,107 @@ pub async fn update(conn: &mut PgConnection, user: &UserRecord) -> Result<UserRe
         user.phone,
     )
     .fetch_one(conn)
+    .await
+}
+
+/// The ids of open accounts that administer, in order, locked until the transaction ends.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn lock_admins(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM users WHERE roles <> '{}' AND roles @> '{ADMIN}' AND disabled_at IS NULL
+         ORDER BY id FOR UPDATE"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The account with this normalised address.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn id_by_email(
+    conn: &mut PgConnection,
+    email: &str,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT id FROM users WHERE email = $1", email).fetch_optional(conn).await
+}
+
+/// What these accounts may do; those that don't exist are left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn standings(
+    pool: &PgPool,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Standing>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT id, roles, disabled_at IS NOT NULL AS "is_disabled!"
+           FROM users WHERE id = ANY($1)"#,
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let standing = |roles, is_disabled| Standing { roles, is_disabled };
+    Ok(rows.into_iter().map(|row| (row.id, standing(row.roles, row.is_disabled))).collect())
+}
+
+/// Writes the roles of an account and whether it is shut, one version higher. Lock it first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn write_standing(
+    conn: &mut PgConnection,
+    user: &UserRecord,
+) -> Result<UserRecord, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        "UPDATE users SET roles = $2, disabled_at = $3, version = version + 1, updated_at = now()
+         WHERE id = $1
+         RETURNING id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at",
+        user.id,
+        &user.roles,
+        user.disabled_at,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// All accounts, or those that match: whose name contains `text` or whose address begins with it, with
+/// this role, shut or open; newest first, older than `after`, at most `limit`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn list(
+    pool: &PgPool,
+    text: Option<&str>,
+    role: Option<&str>,
+    is_disabled: Option<bool>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<UserRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        UserRecord,
+        r"SELECT id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at
+          FROM users
+          WHERE ($1::text IS NULL
+                 OR normalize(lower(name), NFD) LIKE '%' || normalize(lower($1), NFD) || '%'
+                 OR email LIKE lower($1) || '%')
+            AND ($2::text IS NULL OR (roles <> '{}' AND roles @> ARRAY[$2]))
+            AND ($3::boolean IS NULL OR (disabled_at IS NOT NULL) = $3)
+            AND ($4::uuid IS NULL OR id < $4)
+          ORDER BY id DESC
+          LIMIT $5",
+        text.map(escape_like),
+        role,
+        is_disabled,
+        after,
+        limit
+    )
+    .fetch_all(pool)
     .await
 }
 
@@ -255,7 +378,8 @@ pub async fn search(
 ) -> Result<Vec<UserRecord>, sqlx::Error> {
     sqlx::query_as!(
         UserRecord,
-        r"SELECT id, email, name, locale, time_zone, phone, roles, version, created_at
+        r"SELECT id, email, name, locale, time_zone, phone, roles, version, created_at,
+                disabled_at
           FROM users
           WHERE (normalize(lower(name), NFD) LIKE '%' || normalize(lower($1), NFD) || '%'
                  OR email = lower($2))
