@@ -107,6 +107,8 @@ const QUERIES: &[Row] = &[
     row("aiTask", "(id: \"<aiTask>\")", "{ id }", Null, In),
     row("todoTask", "(id: \"<todoTask>\")", "{ id }", Null, In),
     row("todo", "(id: \"<todo>\")", "{ title }", Null, In),
+    // One sees what one announced oneself.
+    row("announcement", "(id: \"<notification>\")", "{ id }", Null, Null),
     row("notification", "(id: \"<notification>\")", "{ id }", Null, Null),
 ];
 
@@ -246,6 +248,8 @@ const MUTATIONS: &[Row] = &[
         Refused("WEBHOOK_NOT_FOUND"),
         Refused("WEBHOOK_NOT_FOUND"),
     ),
+    admin("announce", "title: \"T\", body: \"B\"", ""),
+    host("announceToMeeting", "meetingId: \"<meeting>\", title: \"T\", body: \"B\""),
     row("sendTestNotification", "channel: SMS", "", NO_CHANNEL, NO_CHANNEL),
 ];
 

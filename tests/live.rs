@@ -3,6 +3,7 @@
 use crate::kit::{
     SOON, TRANSCRIBED,
     client::Client,
+    eventually,
     instance::Place,
     sse::Stream,
     story::{self, MEETING, MEETING_UPDATED, TRANSCRIPT_SEGMENTS},
@@ -124,4 +125,52 @@ async fn a_bad_cursor_gets_a_clear_answer() {
 
 fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{answer}"))
+}
+
+/// Given a host who follows a meeting, when a guest answers the invitation, then the host sees it live, and is notified by
+/// name.
+#[tokio::test]
+async fn an_answer_to_an_invitation_is_seen_at_once() {
+    let place = Place::new();
+    let moim = place.up().await;
+    let host = story::register(&moim.client(), "host").await;
+    let guest = story::register(&moim.client(), "guest").await;
+    let meeting = story::started_meeting(&host.client, &[&guest.id]).await;
+    let followed = "subscription ($meetingId: ID!) { meetingUpdated(meetingId: $meetingId) {
+        type meeting { responses { accepted declined tentative pending } participants { response } } } }";
+    let of_meeting = json!({ "meetingId": meeting });
+    let mut stream = Stream::open(&host.client, followed, of_meeting, None).await;
+    let (_, snapshot) = stream.next_data(SOON).await;
+    let pending = &snapshot["data"]["meetingUpdated"]["meeting"]["responses"]["pending"];
+    assert_eq!(pending, 1, "{snapshot}");
+
+    let answer =
+        "mutation ($input: RespondToInvitationInput!) { respondToInvitation(input: $input) {
+        meeting { id } userErrors { code } } }";
+    let input = json!({ "meetingId": meeting, "response": "DECLINED" });
+    guest.client.send(answer, json!({ "input": input })).await.ok();
+
+    let told = loop {
+        let (_, event) = stream.next_data(SOON).await;
+        let update = &event["data"]["meetingUpdated"];
+        if update["type"] == "PARTICIPANT_RESPONDED" {
+            break update["meeting"].clone();
+        }
+    };
+    let counts = json!({ "accepted": 1, "declined": 1, "tentative": 0, "pending": 0 });
+    assert_eq!(told["responses"], counts);
+    assert_eq!(
+        told["participants"],
+        json!([{ "response": "ACCEPTED" }, { "response": "DECLINED" }])
+    );
+    let inbox = "{ me { notifications(first: 1) { nodes { kind body person { name } } } } }";
+    eventually("the host is notified", SOON, || async {
+        let answer = host.client.send(inbox, Value::Null).await.ok();
+        let newest = answer.data("/me/notifications/nodes/0").clone();
+        (newest["kind"] == "INVITATION_DECLINED").then(|| {
+            assert_eq!(newest["person"]["name"], "guest");
+            assert_eq!(newest["body"], "guest doesn't come to “Plans”.");
+        })
+    })
+    .await;
 }

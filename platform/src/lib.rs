@@ -47,6 +47,7 @@ pub mod tls;
 pub mod bus;
 pub mod database;
 pub mod dead_letter;
+pub mod departure;
 pub mod event;
 pub mod inbox;
 pub mod outbox;

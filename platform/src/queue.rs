@@ -90,6 +90,19 @@ pub enum WorkError {
         /// For people.
         message: String,
     },
+    /// What it needs is away, and it is nobody's fault: it leaves the queue, so that others don't wait
+    /// behind it, and comes again after a while. It counts as no try.
+    #[error("put off")]
+    PutOff {
+        /// Why.
+        #[source]
+        cause: Cause,
+        /// For how long.
+        wait: Duration,
+        /// For how long it may be put off again and again, counted from when the task was queued; then
+        /// it is given up like after the last try.
+        longest: Duration,
+    },
     /// The claim doesn't hold any more: the task was cancelled, or another worker took over.
     #[error("the claim doesn't hold any more")]
     Cancelled,
@@ -99,6 +112,11 @@ impl WorkError {
     /// It may go better later.
     pub fn retry(cause: impl Into<Cause>) -> Self {
         Self::Retry(cause.into())
+    }
+
+    /// What it needs is away: it comes again after `wait`, for `longest` in all.
+    pub fn put_off(cause: impl Into<Cause>, wait: Duration, longest: Duration) -> Self {
+        Self::PutOff { cause: cause.into(), wait, longest }
     }
 
     /// It won't go better: the task fails with this public code and message.

@@ -95,6 +95,7 @@ pub async fn run_worker(
     });
     let mut all = JoinSet::new();
     all.spawn(sweep::run(tasks.clone(), spec.clone(), shutdown.clone()));
+    all.spawn(sweep::resume(tasks.clone(), spec.clone(), shutdown.clone()));
     all.spawn(dead_letter::watch_queue(bus, tasks, spec.clone(), shutdown.clone()));
     all.spawn(crew.clone().listen());
     let mut workers = JoinSet::new();

@@ -17,6 +17,8 @@ pub(super) enum Step {
     Hang,
     /// Fails, and may be tried again.
     Retry,
+    /// What it needs is away for a moment; within so many seconds in all.
+    PutOff(u64),
     /// Fails for good.
     Fail,
     /// Takes the worker's task with it.
@@ -60,6 +62,11 @@ impl Work for Script {
                     std::future::pending().await
                 }
                 Step::Retry => Err(WorkError::retry("not this time")),
+                Step::PutOff(longest_s) => Err(WorkError::put_off(
+                    "away",
+                    Duration::from_millis(100),
+                    Duration::from_secs(*longest_s),
+                )),
                 Step::Fail => Err(WorkError::fail("NOT_AUDIO", "This is no recording.")),
                 Step::Panic => panic!("as the script says"),
                 Step::Done => {
@@ -168,6 +175,66 @@ async fn failures_are_tried_again_and_in_the_end_given_up() {
     retry(&kernel, task.id).await.unwrap();
     until_status(&kernel, task.id, TaskStatus::Completed).await;
     assert_eq!(work.dones(), 1);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_off_leaves_the_queue_and_comes_again_as_often_as_it_takes() {
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+
+    // Given work that is put off more often than there are tries
+    let spec = quick_queue();
+    let often = usize::try_from(spec.tries_max).unwrap() + 2;
+    let steps: Vec<Step> = (0..often).map(|_| Step::PutOff(60)).collect();
+    let work = Script::new(steps);
+    let worker = start_worker_with(&kernel, &shutdown, work.clone(), spec);
+    let task = new_task(&kernel, None).await;
+
+    // Then it is done in the end, and none of that was a try
+    until_status(&kernel, task.id, TaskStatus::Completed).await;
+    let now = state(&kernel, task.id).await;
+    assert_eq!((now.tries, usize::try_from(now.attempts).unwrap()), (1, often + 1));
+    until_queue_is_empty(&kernel).await;
+    assert_eq!(work.dones(), 1);
+
+    // When it may not be put off any longer, it is given up, and kept
+    let work = Script::new([Step::PutOff(0)]);
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+    let shutdown = Shutdown::default();
+    let relay = start_relay(&kernel, &shutdown);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    let task = new_task(&kernel, None).await;
+    until_status(&kernel, task.id, TaskStatus::Failed).await;
+    eventually(DEADLINE, async || count(&kernel.bus, "DEAD_LETTERS").await == 1).await;
+    shutdown.trigger();
+    worker.await.unwrap();
+    relay.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_off_can_be_called_off() {
+    let scope = Scope::new().await;
+    let (kernel, shutdown) = (given_service(&scope).await, Shutdown::default());
+    let relay = start_relay(&kernel, &shutdown);
+    let steps: Vec<Step> = (0..1_000).map(|_| Step::PutOff(60)).collect();
+    let work = Script::new(steps);
+    let worker = start_worker(&kernel, &shutdown, work.clone());
+    let task = new_task(&kernel, None).await;
+    eventually(DEADLINE, async || state(&kernel, task.id).await.attempts >= 2).await;
+
+    let mut tx = kernel.pool.begin().await.unwrap();
+    assert!(tasks_of(&kernel).cancel(&mut tx, task.id).await.unwrap().is_some());
+    tx.commit().await.unwrap();
+
+    until_status(&kernel, task.id, TaskStatus::Cancelled).await;
+    until_queue_is_empty(&kernel).await;
+    assert_eq!(work.dones(), 0);
     shutdown.trigger();
     worker.await.unwrap();
     relay.await.unwrap();

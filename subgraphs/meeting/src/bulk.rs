@@ -2,6 +2,7 @@
 
 use async_graphql::Result;
 use platform::{
+    departure,
     error::{Internal as _, UserError},
     idempotency::{self, Claim},
     queue::QueueError,
@@ -58,6 +59,9 @@ impl Meetings {
         // They have no meeting in common: the task's events have an order of their own.
         let batch = Uuid::now_v7();
         let mut tx = self.kernel.pool.begin().await.internal()?;
+        if departure::has_gone(&mut tx, viewer).await.internal()? {
+            return refused(Refusal::NoAccount);
+        }
         if let Some(key) = key
             && let Claim::Answered(answer) =
                 idempotency::claim(&mut tx, viewer, "createMeetings", key, batch)

@@ -6,6 +6,7 @@
 //! | [`store`] | SQL |
 //! | [`meeting`], [`bulk`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload |
 //! | [`template`] | templates of people's own |
+//! | [`erasure`] | people whose accounts are deleted leave their meetings |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
@@ -14,6 +15,7 @@
 pub mod bulk;
 pub mod config;
 pub mod domain;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod meeting;
@@ -103,6 +105,7 @@ impl Service {
         shutdown.spawn(async move {
             listened.consume(events::CONSUMER, pool, handler, heard).await;
         });
+        shutdown.spawn(erasure::run(self.meetings.clone(), shutdown.clone()));
         let creator = Arc::new(Creator::new(self.meetings.clone()));
         let tasks = self.meetings.tasks.clone();
         shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, creator, shutdown.clone()));

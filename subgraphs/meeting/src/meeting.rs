@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use chrono::{DateTime, Utc};
 use platform::{
     cache::Kind,
+    departure,
     idempotency::{self, Claim},
     kernel::Kernel,
     task::Tasks,
@@ -189,6 +190,9 @@ impl Meetings {
         self.check_users(&checked.attendees).await?;
 
         let mut tx = self.kernel.pool.begin().await?;
+        if departure::has_gone(&mut tx, viewer).await? {
+            return Err(Refusal::NoAccount.into());
+        }
         if let Some(key) = key
             && let Claim::Answered(answer) =
                 idempotency::claim(&mut tx, viewer, "createMeeting", key, checked.id).await?

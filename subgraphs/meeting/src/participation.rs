@@ -1,6 +1,7 @@
 //! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
 
 use platform::{
+    departure,
     idempotency::{self, Claim},
     membership::Revoking,
 };
@@ -14,7 +15,7 @@ use crate::{
         refusal::Refusal,
         response::{self, Response},
         role::Role,
-        status::{Status, Step},
+        status::{Outcome, Status, Step},
     },
     error::MeetingError,
     events::{self, Coming, Happening},
@@ -118,8 +119,8 @@ impl Meetings {
         Ok(meeting)
     }
 
-    /// Takes somebody out of every meeting whose account is deleted. What they led goes to who was
-    /// invited next; with nobody left it is called off, if it hasn't ended.
+    /// Erases somebody whose account is deleted: at once what is theirs alone, and in the background
+    /// ([`crate::erasure`]) their part in meetings, of which there may be many.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,34 +129,46 @@ impl Meetings {
         tx: &mut PgConnection,
         user_id: Uuid,
     ) -> Result<(), sqlx::Error> {
+        // First: whatever their last token is still used for leaves nothing behind this.
+        departure::note(tx, user_id).await?;
         idempotency::forget(tx, user_id).await?;
         self.forget_templates(tx, user_id).await?;
-        // First: what is still to be created for them would have no host.
+        // What is still to be created for them would have no host.
         for task in store::task::open_of(tx, user_id).await? {
             self.tasks.cancel(tx, task).await?;
         }
-        // In the order of their ids, as all do who tell of several meetings.
-        for id in participant::all_meetings_of(tx, user_id).await? {
-            let Some(mut meeting) = store::meeting::lock(tx, id).await? else { continue };
-            let Some(role) = participant::remove(tx, id, user_id).await? else { continue };
-            let heir = participant::ids_of(tx, id).await?.first().copied();
-            if role == Role::Host
-                && let Some(heir) = heir
-            {
-                participant::lead(tx, id, heir).await?;
-                store::meeting::hand_over(tx, id, heir).await?;
-                meeting.host_id = heir;
-            }
-            let meeting = store::meeting::update(tx, &meeting).await?;
-            let going = Coming { user_id, role, actor_id: None };
-            self.tell_coming(tx, &meeting, going, false).await?;
-            if heir.is_none()
-                && let Ok(crate::domain::status::Outcome::Move(status)) =
-                    meeting.status.after(Step::Cancel)
-            {
-                let called_off = MeetingRecord { status, ..meeting };
-                self.write(tx, &called_off, Happening::Cancelled).await?;
-            }
+        store::erasure::note(tx, user_id).await
+    }
+
+    /// Takes somebody whose account is deleted out of a meeting. What they led goes to who was invited
+    /// next; with nobody left it is called off, if it hasn't ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn leave(
+        &self,
+        tx: &mut PgConnection,
+        id: Uuid,
+        user_id: Uuid,
+    ) -> Result<(), sqlx::Error> {
+        let Some(mut meeting) = store::meeting::lock(tx, id).await? else { return Ok(()) };
+        let Some(role) = participant::remove(tx, id, user_id).await? else { return Ok(()) };
+        let heir = participant::ids_of(tx, id).await?.first().copied();
+        if role == Role::Host
+            && let Some(heir) = heir
+        {
+            participant::lead(tx, id, heir).await?;
+            store::meeting::hand_over(tx, id, heir).await?;
+            meeting.host_id = heir;
+        }
+        let meeting = store::meeting::update(tx, &meeting).await?;
+        let going = Coming { user_id, role, actor_id: None };
+        self.tell_coming(tx, &meeting, going, false).await?;
+        if heir.is_none()
+            && let Ok(Outcome::Move(status)) = meeting.status.after(Step::Cancel)
+        {
+            let called_off = MeetingRecord { status, ..meeting };
+            self.write(tx, &called_off, Happening::Cancelled).await?;
         }
         Ok(())
     }

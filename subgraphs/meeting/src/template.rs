@@ -1,7 +1,10 @@
 //! Templates of people's own: made, changed and deleted by their owners, and used by nobody else.
 
 use chrono::Utc;
-use platform::idempotency::{self, Claim};
+use platform::{
+    departure,
+    idempotency::{self, Claim},
+};
 use sqlx::{PgConnection, Postgres, Transaction, types::Json};
 use uuid::Uuid;
 
@@ -80,6 +83,9 @@ impl Meetings {
         };
         draft.apply(&mut new)?;
         let mut tx = self.kernel.pool.begin().await?;
+        if departure::has_gone(&mut tx, viewer).await? {
+            return Err(Refusal::NoAccount.into());
+        }
         if let Some(key) = key
             && let Claim::Answered(answer) =
                 idempotency::claim(&mut tx, viewer, "createMeetingTemplate", key, new.id).await?

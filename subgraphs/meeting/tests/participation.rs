@@ -2,6 +2,7 @@
 
 use contract::event::kind;
 use contract::testing::{tell, told};
+use meeting::erasure::BATCH;
 use platform::{shutdown::Shutdown, testing::eventually};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -104,6 +105,55 @@ async fn with_a_deleted_account_its_meetings_go_to_others_or_are_called_off() {
     let cancelled =
         events.iter().find(|(kind, _)| kind == contract::event::kind::MEETING_CANCELLED).unwrap();
     assert_eq!(cancelled.1["meetingId"], json!(alone));
+    assert!(shutdown.finish().await);
+}
+
+#[tokio::test]
+async fn somebody_of_many_meetings_leaves_them_batch_by_batch() {
+    let case = Case::new().await;
+    let mut meetings = Vec::new();
+    for _ in 0..=2 * BATCH {
+        meetings.push(case.planned().await);
+    }
+    let shutdown = Shutdown::default();
+    case.service.work(&shutdown);
+    let gone = case.guest.id;
+    tell(&case.kernel, kind::USER_DELETED, gone, gone, json!({ "userId": gone })).await;
+    let scalar = async |query: &'static str| -> i64 {
+        sqlx::query_scalar(query).fetch_one(&case.kernel.pool).await.unwrap()
+    };
+    eventually(DEADLINE, async || {
+        let noted = "SELECT count(*) FROM departed";
+        let open = "SELECT count(*) FROM erasure";
+        scalar(noted).await == 1 && scalar(open).await == 0
+    })
+    .await;
+    let left = "SELECT count(*) FROM participants WHERE role = 'ATTENDEE'";
+    assert_eq!(scalar(left).await, 0);
+    let events = told(&case.kernel).await;
+    let removed =
+        events.iter().filter(|(kind, _)| kind == contract::event::kind::PARTICIPANT_REMOVED);
+    let mut of: Vec<&str> = removed.map(|(_, data)| data["meetingId"].as_str().unwrap()).collect();
+    of.sort_unstable();
+    of.dedup();
+    assert_eq!(of.len(), meetings.len(), "each meeting's people hear of it");
+    let transactions = "SELECT count(DISTINCT xmin::text) FROM outbox
+        WHERE body->>'type' = 'moim.participant.removed.v1' AND published_at IS NULL";
+    let published = "SELECT count(*) FROM outbox
+        WHERE body->>'type' = 'moim.participant.removed.v1' AND published_at IS NOT NULL";
+    assert!(scalar(transactions).await + scalar(published).await >= 3);
+
+    // What the last token is still used for leaves nothing behind.
+    for (mutation, input) in [
+        ("createMeeting", json!({ "title": "Late" })),
+        ("createMeetingTemplate", json!({ "name": "Late", "sections": [{ "title": "S" }] })),
+    ] {
+        let refused = case.mutate(&case.guest, mutation, input).await;
+        assert_eq!(refusal(&refused), ("NO_ACCOUNT", None));
+    }
+    let late = "SELECT (SELECT count(*) FROM meetings WHERE title = 'Late')
+        + (SELECT count(*) FROM template)";
+    assert_eq!(scalar(late).await, 0);
     assert!(shutdown.finish().await);
 }
 

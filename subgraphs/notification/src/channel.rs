@@ -6,8 +6,10 @@
 //! | [`sms`] | short messages by an HTTP provider, in the shape of Twilio or SOLAPI |
 //! | [`webhook`] | signed HTTP requests to an address that a person names |
 //! | [`address`] | which addresses a webhook may go to |
+//! | [`breaker`] | which of them were away a moment ago |
 
 pub mod address;
+pub mod breaker;
 pub mod email;
 pub mod sms;
 pub mod webhook;
@@ -76,6 +78,11 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Whether somebody can be reached by it.
     fn reaches(&self, recipient: &Recipient) -> bool;
+
+    /// What is away together when it is away: the provider, or the host that a webhook leads to.
+    fn route(&self, _: &Recipient) -> String {
+        self.way().job_kind().to_owned()
+    }
 
     /// Whether it can be used now. Called about once a second at most, so it must be cheap.
     fn check(&self) -> BoxFuture<'static, Result<(), ChannelError>>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use platform::departure;
 use platform::error::UserError;
 use platform::outbox::Outbox;
 use platform::queue::QueueError;
@@ -45,7 +46,7 @@ impl Desk {
         &self,
         user: Uuid,
         choices: &[(Kind, Way, bool)],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Answer<()>, sqlx::Error> {
         let chosen: BTreeMap<(&str, &str), bool> = choices
             .iter()
             .map(|(kind, way, is_on)| ((kind.as_str(), way.as_str()), *is_on))
@@ -53,7 +54,13 @@ impl Desk {
         let kinds: Vec<String> = chosen.keys().map(|(kind, _)| (*kind).to_owned()).collect();
         let ways: Vec<String> = chosen.keys().map(|(_, way)| (*way).to_owned()).collect();
         let is_on: Vec<bool> = chosen.into_values().collect();
-        preference::put(&self.pool, user, &kinds, &ways, &is_on).await
+        let mut tx = self.pool.begin().await?;
+        if departure::has_gone(&mut tx, user).await? {
+            return Ok(Err(no_account()));
+        }
+        preference::put(&mut tx, user, &kinds, &ways, &is_on).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
     }
 
     /// Sends somebody's notifications to a URL from now on; gives the secret that signs them.
@@ -73,7 +80,12 @@ impl Desk {
             Err(reason) => return Ok(Err(UserError::new("INVALID_URL", reason).on("url"))),
         };
         let secret = signed::new_secret();
-        let row = webhook::put(&self.pool, user, url.as_str(), &secret).await?;
+        let mut tx = self.pool.begin().await?;
+        if departure::has_gone(&mut tx, user).await? {
+            return Ok(Err(no_account()));
+        }
+        let row = webhook::put(&mut tx, user, url.as_str(), &secret).await?;
+        tx.commit().await?;
         Ok(Ok((row, secret)))
     }
 
@@ -98,6 +110,9 @@ impl Desk {
             person_id: None,
         };
         let mut tx = self.pool.begin().await?;
+        if departure::has_gone(&mut tx, user).await? {
+            return Ok(Err(no_account()));
+        }
         let shown = way == Way::Inbox;
         let row = notification::insert(&mut tx, &news, &[user], &[shown]).await?.pop();
         // The event's id is new: nobody can have heard of it.
@@ -112,6 +127,11 @@ impl Desk {
         self.outbox.wake();
         Ok(Ok(row))
     }
+}
+
+/// Says that there is nobody any more whom it could concern.
+pub(crate) fn no_account() -> UserError {
+    UserError::new("NO_ACCOUNT", "this account doesn't exist any more")
 }
 
 /// Says by which way nobody can be reached here.

@@ -6,6 +6,7 @@ use contract::event::{self, kind};
 use contract::takes_part;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use platform::departure;
 use platform::event::{Class, Event, NewEvent, rfc3339};
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
@@ -31,17 +32,71 @@ pub const CONSUMER: &str = "notification-events";
 /// Handles other services' events.
 #[derive(Clone)]
 pub struct Listener {
-    tasks: Tasks,
-    outbox: Outbox,
+    teller: Teller,
     revoking: Revoking,
-    channels: Channels,
+}
+
+/// Tells people: fills their inboxes, and orders deliveries.
+#[derive(Clone)]
+pub struct Teller {
+    /// The service's tasks.
+    pub tasks: Tasks,
+    /// Where events are told.
+    pub outbox: Outbox,
+    /// The ways to people outside.
+    pub channels: Channels,
+}
+
+impl Teller {
+    /// Tells these people the news, as they chose; whoever heard of that event before isn't told again.
+    /// Gives how many were told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        news: &News,
+        users: &[Uuid],
+    ) -> Result<usize, HandleError> {
+        let reachable = recipient::by_ids(tx, users).await?;
+        let chosen = preference::of_kind(tx, news.kind.as_str(), users).await?;
+        let choices = Choices::new(news.kind, chosen.iter().filter_map(Choice::parts));
+        let ways = |user: Uuid| -> Vec<Way> {
+            let to = reachable.iter().find(|recipient| recipient.user_id == user);
+            self.channels.reaching(to).filter(|way| choices.wants(user, *way)).collect()
+        };
+        // What is late for a deleted account fills no inbox.
+        let gone = departure::gone_among(tx, users).await?;
+        // Whoever wants to hear of it by no way at all isn't told.
+        let (mut told, mut in_inbox, mut out) = (Vec::new(), Vec::new(), HashMap::new());
+        for user in users.iter().copied().filter(|user| !gone.contains(user)) {
+            let (shown, ways) = (choices.wants(user, Way::Inbox), ways(user));
+            if shown || !ways.is_empty() {
+                told.push(user);
+                in_inbox.push(shown);
+                out.insert(user, ways);
+            }
+        }
+        // In the order of their ids, as all do who tell several people.
+        let rows = notification::insert(tx, news, &told, &in_inbox).await?;
+        for row in &rows {
+            if row.in_inbox {
+                self.outbox.append(tx, created(row)).await?;
+            }
+            for way in out.remove(&row.user_id).unwrap_or_default() {
+                self.tasks.create(tx, delivery(row, way)?).await?;
+            }
+        }
+        Ok(rows.len())
+    }
 }
 
 impl Listener {
-    /// A listener that fills inboxes, and orders deliveries by these channels.
+    /// A listener that has people told.
     #[must_use]
-    pub fn new(tasks: Tasks, outbox: Outbox, channels: Channels) -> Self {
-        Self { tasks, revoking: Revoking::new(outbox.clone(), NAME), outbox, channels }
+    pub fn new(teller: Teller, outbox: Outbox) -> Self {
+        Self { teller, revoking: Revoking::new(outbox, NAME) }
     }
 
     async fn hear(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
@@ -54,6 +109,7 @@ impl Listener {
             }
             kind::USER_DELETED => {
                 let told: event::UserDeleted = event.decode()?;
+                departure::note(tx, told.user_id).await?;
                 recipient::forget(tx, told.user_id).await?;
             }
             kind::MEETING_CREATED | kind::MEETING_UPDATED => {
@@ -86,23 +142,6 @@ impl Listener {
         let title = event.data["meetingTitle"].as_str().map(str::to_owned).or(known);
         let words = json!({ "meeting": title, "todo": event.data["title"] });
         let users: Vec<Uuid> = users.into_iter().collect();
-        let reachable = recipient::by_ids(tx, &users).await?;
-        let chosen = preference::of_kind(tx, notice.kind.as_str(), &users).await?;
-        let choices = Choices::new(notice.kind, chosen.iter().filter_map(Choice::parts));
-        let ways = |user: Uuid| -> Vec<Way> {
-            let to = reachable.iter().find(|recipient| recipient.user_id == user);
-            self.channels.reaching(to).filter(|way| choices.wants(user, *way)).collect()
-        };
-        // Whoever wants to hear of it by no way at all isn't told.
-        let (mut told, mut in_inbox, mut out) = (Vec::new(), Vec::new(), HashMap::new());
-        for user in users {
-            let (shown, ways) = (choices.wants(user, Way::Inbox), ways(user));
-            if shown || !ways.is_empty() {
-                told.push(user);
-                in_inbox.push(shown);
-                out.insert(user, ways);
-            }
-        }
         let news = News {
             kind: notice.kind,
             event_id: event.id,
@@ -112,15 +151,7 @@ impl Listener {
             task_id: id("taskId"),
             person_id: person(&event.kind, id("userId")),
         };
-        // In the order of their ids, as all do who tell several people.
-        for row in notification::insert(tx, &news, &told, &in_inbox).await? {
-            if row.in_inbox {
-                self.outbox.append(tx, created(&row)).await?;
-            }
-            for way in out.remove(&row.user_id).unwrap_or_default() {
-                self.tasks.create(tx, delivery(&row, way)?).await?;
-            }
-        }
+        self.teller.tell(tx, &news, &users).await?;
         Ok(())
     }
 }

@@ -7,8 +7,10 @@
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
 //! | [`desk`] | what people ask for besides reading: choices, webhooks, a message to try |
+//! | [`announcement`] | what one person tells to many |
 //! | [`channel`], [`worker`] | ways to people outside, and the queue of deliveries |
 
+pub mod announcement;
 pub mod channel;
 pub mod config;
 pub mod desk;
@@ -34,7 +36,10 @@ pub use config::Config;
 pub use error::StartError;
 pub use schema::sdl;
 
+use announcement::Announcer;
+use channel::breaker::Breaker;
 use desk::Desk;
+use events::Teller;
 use events::{CONSUMER, Listener};
 use schema::loader::Reader;
 use worker::{Courier, HEAVY_MAX, QUEUE};
@@ -58,6 +63,7 @@ pub struct Service {
     kernel: Kernel,
     config: Config,
     tasks: Tasks,
+    announcer: Announcer,
     endpoint: Arc<Endpoint>,
 }
 
@@ -75,12 +81,19 @@ impl Service {
             outbox: kernel.outbox.clone(),
             config: config.clone(),
         };
-        let schema = schema::builder().data(kernel.pool.clone()).data(desk).finish();
+        let teller = Teller {
+            tasks: tasks.clone(),
+            outbox: kernel.outbox.clone(),
+            channels: config.channels.clone(),
+        };
+        let announcer = Announcer { kernel: kernel.clone(), tasks: tasks.clone(), teller };
+        let schema = schema::builder().data(kernel.pool.clone()).data(desk);
+        let schema = schema.data(announcer.clone()).finish();
         let reader = Reader::new(kernel.pool.clone());
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
             request.data(reader.for_request())
         });
-        Ok(Self { kernel, config, tasks, endpoint })
+        Ok(Self { kernel, config, tasks, announcer, endpoint })
     }
 
     /// Where GraphQL requests come in.
@@ -101,10 +114,19 @@ impl Service {
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox.clone());
         shutdown.spawn(relay.run(shutdown.clone()));
         let channels = self.config.channels.clone();
-        let listener = Arc::new(Listener::new(self.tasks.clone(), outbox, channels.clone()));
+        let listener = Arc::new(Listener::new(self.announcer.teller.clone(), outbox));
         let (events, ending, from) = (bus.clone(), shutdown.clone(), pool.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, from, listener, ending).await });
-        let courier = Arc::new(Courier { pool, channels });
+        let Config { outage_max, pauses, .. } = self.config;
+        let breaker = Breaker::new(pauses);
+        let courier = Arc::new(Courier {
+            pool,
+            channels,
+            breaker,
+            outage_max,
+            pauses,
+            announcer: self.announcer.clone(),
+        });
         let tasks = self.tasks.clone();
         shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, courier, shutdown.clone()));
     }

@@ -1,14 +1,19 @@
-//! The worker of the queue `notification`: brings messages to people outside.
+//! The worker of the queue `notification`: brings messages to people outside, and tells announcements.
+
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::queue::{Job, Progress, Work, WorkError};
 use platform::task::{NewTask, Priority};
+use platform::topology::Backoff;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::announcement::{self, Announcer};
+use crate::channel::breaker::Breaker;
 use crate::channel::{ChannelError, Channels, Message};
 use crate::domain::language::Language;
 use crate::domain::way::Way;
@@ -62,6 +67,14 @@ pub struct Courier {
     pub pool: PgPool,
     /// The ways there are.
     pub channels: Channels,
+    /// Which of them were away a moment ago.
+    pub breaker: Breaker,
+    /// How long one may be away before what waits for it is given up.
+    pub outage_max: Duration,
+    /// The pauses between two tries to reach one that is away.
+    pub pauses: Backoff,
+    /// Tells what people announce.
+    pub announcer: Announcer,
 }
 
 impl Courier {
@@ -93,16 +106,43 @@ impl Courier {
             body,
             created_at: row.created_at,
         };
+        // A provider that is away holds nobody up: what is for it waits outside the queue.
+        let permit = match self.breaker.enter(&channel.route(&message.to)) {
+            Ok(permit) => permit,
+            Err(wait) => {
+                let why = "the provider was away a moment ago";
+                // Not all of them at once.
+                let wait = wait.mul_f64(rand::random_range(1.0..=1.5));
+                return Err(WorkError::put_off(why, wait, self.outage_max));
+            }
+        };
         match channel.send(&message).await {
-            Ok(()) => Ok(()),
-            Err(ChannelError::Refused(reason)) => Err(WorkError::fail(REFUSED, reason)),
-            Err(error) => Err(WorkError::retry(error)),
+            Ok(()) => {
+                permit.worked();
+                Ok(())
+            }
+            Err(ChannelError::Refused(reason)) => {
+                permit.worked();
+                Err(WorkError::fail(REFUSED, reason))
+            }
+            Err(error) => {
+                permit.failed();
+                let wait = self.pauses.after(job.claim.attempt);
+                Err(WorkError::put_off(error, wait, self.outage_max))
+            }
         }
     }
 }
 
 impl Work for Courier {
-    fn run<'a>(&'a self, job: &'a Job, _: &'a Progress) -> BoxFuture<'a, Result<(), WorkError>> {
-        self.deliver(job).boxed()
+    fn run<'a>(
+        &'a self,
+        job: &'a Job,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<(), WorkError>> {
+        match job.kind.as_str() {
+            announcement::JOB => self.announcer.tell(job, progress).boxed(),
+            _ => self.deliver(job).boxed(),
+        }
     }
 }

@@ -97,6 +97,48 @@ async fn a_mail_server_that_puts_off_is_asked_again_and_one_that_refuses_is_not(
 }
 
 #[tokio::test]
+async fn a_mail_server_that_is_stopped_delays_letters_and_nothing_else() {
+    const PEOPLE: usize = 12;
+    let server = MailServer::start(&[]).await;
+    let port = server.port;
+    let hooks = HttpServer::start([]).await;
+    let settings = mail(&server, "").with("MOIM_WEBHOOKS_PRIVATE", "true");
+    server.stop().await;
+    let stage = Stage::impatient(settings).await;
+    let mut addresses: Vec<String> = Vec::new();
+    for number in 0..PEOPLE {
+        addresses.push(format!("person-{number}@example.com"));
+        person(&stage, json!({ "email": addresses[number] })).await;
+    }
+    // Longer than there are tries: what has a fault of its own would have been given up by now.
+    let scalar = async |query: &'static str| -> i64 {
+        sqlx::query_scalar(query).fetch_one(&stage.kernel.pool).await.unwrap()
+    };
+    let tried = "SELECT count(*) FROM tasks WHERE job_kind = 'email' AND attempts > 9";
+    eventually(DEADLINE, || async { scalar(tried).await > 0 }).await;
+    let given_up = "SELECT count(*) FROM tasks WHERE status = 'FAILED'";
+    assert_eq!(scalar(given_up).await, 0);
+    // Another way isn't held up by it.
+    let reached = person(&stage, json!({ "email": "hooked@example.com" })).await;
+    addresses.push("hooked@example.com".to_owned());
+    let input = json!({ "url": hooks.url });
+    stage.caller.mutate(&viewer(reached), "setWebhook", "secret", input).await;
+    test(&stage, reached, "WEBHOOK").await;
+    hooks.requests(1).await;
+
+    let mut server = MailServer::start_at(port, &[]).await;
+    let mut letters = Vec::new();
+    for _ in 0..addresses.len() {
+        letters.push(server.letter().await["to"][0].as_str().unwrap().to_owned());
+    }
+    letters.sort_unstable();
+    addresses.sort_unstable();
+    assert_eq!(letters, addresses, "each once");
+    let open = "SELECT count(*) FROM tasks WHERE status <> 'COMPLETED'";
+    eventually(DEADLINE, || async { scalar(open).await == 0 }).await;
+}
+
+#[tokio::test]
 async fn wrong_credentials_keep_letters_for_later() {
     let server = MailServer::start(&["moim", "secret"]).await;
     let stage = Stage::configured(mail(&server, "moim:wrong@")).await;

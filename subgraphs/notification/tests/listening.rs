@@ -2,11 +2,12 @@
 
 use contract::event::kind;
 use contract::testing::{tell, tell_meeting, told};
+use platform::config::Values;
 use platform::testing::eventually;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::stage::{DEADLINE, Stage};
+use crate::stage::{DEADLINE, Stage, viewer};
 
 #[tokio::test]
 async fn who_opens_an_account_is_welcomed_and_reached_where_they_say() {
@@ -32,6 +33,47 @@ async fn who_opens_an_account_is_welcomed_and_reached_where_they_say() {
     eventually(DEADLINE, || async { stage.inbox(who).await.is_empty() }).await;
     let known = notification::store::recipient::by_id(&stage.kernel.pool, who).await.unwrap();
     assert!(known.is_none());
+}
+
+#[tokio::test]
+async fn what_the_last_token_of_a_deleted_account_asks_for_leaves_nothing_behind() {
+    let stage = Stage::configured(Values::new().with("MOIM_WEBHOOKS_PRIVATE", "true")).await;
+    let who = stage.person("en").await;
+    let set = async || {
+        let input = json!({ "url": "http://127.0.0.1:9/" });
+        stage.caller.mutate(&viewer(who), "setWebhook", "webhook { url }", input).await
+    };
+    assert_eq!(set().await["userErrors"], json!([]));
+    let rows = async || -> i64 {
+        let query = "SELECT (SELECT count(*) FROM webhook) + (SELECT count(*) FROM preference)
+            + (SELECT count(*) FROM notification) + (SELECT count(*) FROM recipient)";
+        sqlx::query_scalar(query).fetch_one(&stage.kernel.pool).await.unwrap()
+    };
+    assert!(rows().await > 0);
+    tell(&stage.kernel, kind::USER_DELETED, who, who, json!({ "userId": who })).await;
+    eventually(DEADLINE, || async { rows().await == 0 }).await;
+
+    assert_eq!(set().await["userErrors"][0]["code"], "NO_ACCOUNT");
+    let choice = json!({ "preferences": [
+        { "kind": "MEETING_STARTED", "channel": "EMAIL", "enabled": true }] });
+    let fields = "me { id }";
+    let chosen =
+        stage.caller.mutate(&viewer(who), "setNotificationPreferences", fields, choice).await;
+    assert_eq!(chosen["userErrors"][0]["code"], "NO_ACCOUNT");
+    let input = json!({ "channel": "INBOX" });
+    let fields = "notification { id }";
+    let sent = stage.caller.mutate(&viewer(who), "sendTestNotification", fields, input).await;
+    assert_eq!(sent["userErrors"][0]["code"], "NO_ACCOUNT");
+    // Nor does what comes late for them, while others are told.
+    let host = stage.person("en").await;
+    let other = stage.person("en").await;
+    let meeting = Uuid::now_v7();
+    let plan = json!({ "meetingTitle": "Late" });
+    tell_meeting(&stage.kernel, kind::MEETING_CREATED, meeting, &[host, who, other], plan).await;
+    stage.told(other, "MEETING_INVITATION").await;
+    let left = "SELECT count(*) FROM notification WHERE user_id = $1";
+    let left: i64 = sqlx::query_scalar(left).bind(who).fetch_one(&stage.kernel.pool).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 """A mail server for the tests: aiosmtpd, which prints each letter as a line of JSON.
 
-The first line is the port. Letters to later@... are put off the first time (451), letters to
+The first line is the port, which is any unless MAIL_PORT says so. Letters to later@... are put off the first time (451), letters to
 nobody@... are refused (550). With a user and a password as arguments, one has to log in.
 """
 
 import asyncio
 import json
+import os
 import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -51,7 +52,9 @@ async def main():
     handler = Handler()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: smtp(handler, sys.argv[1:]), "127.0.0.1", 0
+        lambda: smtp(handler, sys.argv[1:]),
+        "127.0.0.1",
+        int(os.environ.get("MAIL_PORT", "0")),
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

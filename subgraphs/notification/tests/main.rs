@@ -1,5 +1,6 @@
 //! Tests of the notification service, on real servers.
 
+mod announcing;
 mod channel;
 mod delivering;
 mod inbox;

@@ -20,12 +20,22 @@ use crate::stage::DEADLINE;
 pub(crate) struct MailServer {
     pub(crate) port: u16,
     lines: Lines<BufReader<ChildStdout>>,
-    _process: Child,
+    process: Child,
 }
 
 impl MailServer {
     /// A server to which one logs in with these, if there are any.
     pub(crate) async fn start(credentials: &[&str]) -> Self {
+        Self::start_at(0, credentials).await
+    }
+
+    /// It is gone: nobody answers at its port.
+    pub(crate) async fn stop(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// The same at a port.
+    pub(crate) async fn start_at(port: u16, credentials: &[&str]) -> Self {
         let folders = stack::pin::MAIL.map(|package| stack::package::fetch(&package).unwrap());
         let python = std::env::var_os("MOIM_PYTHON").unwrap_or_else(|| "python3".into());
         let mut process = Command::new(python)
@@ -33,6 +43,7 @@ impl MailServer {
             .args(credentials)
             .env("PYTHONPATH", std::env::join_paths(folders).unwrap())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("MAIL_PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -40,7 +51,7 @@ impl MailServer {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.next_line().await.unwrap().unwrap().parse().unwrap();
-        Self { port, lines, _process: process }
+        Self { port, lines, process }
     }
 
     /// The next letter.

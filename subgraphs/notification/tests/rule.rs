@@ -94,7 +94,8 @@ proptest! {
     fn every_text_is_whole_whatever_the_titles_are(title in any::<String>()) {
         for kind in Kind::ALL {
             for language in [Language::Korean, Language::English] {
-                let words = json!({ "meeting": title, "todo": title });
+                let words = json!({ "meeting": title, "todo": title, "title": title,
+                    "body": format!("text {title}") });
                 let (line, body) = kind.text(language, &words, Some(&title));
                 prop_assert!(!line.is_empty() && !body.is_empty());
                 let bare = kind.text(language, &json!({}), None);

@@ -12,6 +12,7 @@ use platform::kernel::Kernel;
 use platform::shutdown::Shutdown;
 pub(crate) use platform::testing::viewer;
 use platform::testing::{Caller, DEADLINE_MS, Scope, eventually};
+use platform::topology::Backoff;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub(crate) struct Stage {
     pub(crate) caller: Caller,
     shutdown: Shutdown,
     // Last: what the test made is deleted after all else has ended.
-    _scope: Scope,
+    scope: Scope,
 }
 
 impl Stage {
@@ -34,15 +35,25 @@ impl Stage {
 
     /// A service that works, with a way to people outside.
     pub(crate) async fn with(channel: Option<Arc<dyn Channel>>) -> Self {
-        Self::start(channel, Values::new()).await
+        Self::start(channel, Values::new(), None).await
     }
 
     /// A service that works, with these settings.
     pub(crate) async fn configured(settings: Values) -> Self {
-        Self::start(None, settings).await
+        Self::start(None, settings, None).await
     }
 
-    async fn start(channel: Option<Arc<dyn Channel>>, settings: Values) -> Self {
+    /// The same, which asks providers that are away again and again, without long pauses.
+    pub(crate) async fn impatient(settings: Values) -> Self {
+        let first = Duration::from_millis(100);
+        Self::start(None, settings, Some(Backoff { first, longest: 3 * first })).await
+    }
+
+    async fn start(
+        channel: Option<Arc<dyn Channel>>,
+        settings: Values,
+        pauses: Option<Backoff>,
+    ) -> Self {
         let scope = Scope::new().await;
         let kernel = scope.kernel(NAME, migrator()).await;
         let source = scope.source();
@@ -50,11 +61,12 @@ impl Stage {
         if let Some(channel) = channel {
             config = config.channel(channel);
         }
+        config.pauses = pauses.unwrap_or(config.pauses);
         let service = Service::new(kernel.clone(), config).await.unwrap();
         let caller = Caller::new(service.endpoint(), &kernel.keys);
         let shutdown = Shutdown::default();
         service.work(&shutdown);
-        Self { kernel, caller, shutdown, _scope: scope }
+        Self { kernel, caller, shutdown, scope }
     }
 
     /// Somebody who has an account, in this language.
@@ -98,6 +110,17 @@ impl Stage {
         eventually(DEADLINE, || async { self.kinds(who).await.iter().any(|one| one == kind) })
             .await;
         self.inbox(who).await.into_iter().find(|item| item["kind"] == kind).unwrap()
+    }
+}
+
+impl Stage {
+    /// Ends what works, wherever it is, and begins again with another process's eyes.
+    pub(crate) async fn restart(&mut self) {
+        self.shutdown.trigger();
+        let config = Config::from(&self.scope.source()).unwrap();
+        let service = Service::new(self.kernel.clone(), config).await.unwrap();
+        self.shutdown = Shutdown::default();
+        service.work(&self.shutdown);
     }
 }
 

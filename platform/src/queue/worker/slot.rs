@@ -104,10 +104,11 @@ enum Outcome {
     Shutdown,
     Fail(&'static str, String),
     Retry(String),
+    PutOff(String, Duration, Duration),
 }
 
 /// What [`Outcome::as_str`] says.
-pub(super) const OUTCOMES: [&str; 5] = ["done", "lost", "shutdown", "failed", "retried"];
+pub(super) const OUTCOMES: [&str; 6] = ["done", "lost", "shutdown", "failed", "retried", "put_off"];
 
 impl Outcome {
     fn as_str(&self) -> &'static str {
@@ -117,6 +118,7 @@ impl Outcome {
             Self::Shutdown => "shutdown",
             Self::Fail(..) => "failed",
             Self::Retry(_) => "retried",
+            Self::PutOff(..) => "put_off",
         }
     }
 }
@@ -213,6 +215,9 @@ impl At<'_> {
                 Ok(Ok(())) => Outcome::Done,
                 Ok(Err(WorkError::Retry(error))) => Outcome::Retry(chain(&*error)),
                 Ok(Err(WorkError::Fail { code, message })) => Outcome::Fail(code, message),
+                Ok(Err(WorkError::PutOff { cause, wait, longest })) => {
+                    Outcome::PutOff(chain(&*cause), wait, longest)
+                }
                 Ok(Err(WorkError::Cancelled)) => Outcome::Lost,
                 Err(_) => Outcome::Retry("the work panicked".to_owned()),
             },
@@ -236,6 +241,9 @@ impl At<'_> {
                 answer(self.message(), AckKind::Nak(None)).await;
             }
             Outcome::Fail(code, reason) => self.fail(&job.claim, code, &reason).await,
+            Outcome::PutOff(error, wait, longest) => {
+                self.put_off(&job.claim, &error, wait, longest).await;
+            }
             Outcome::Retry(error) => {
                 let (task, tries) = (job.claim.task.id, job.tries);
                 tracing::warn!(%task, kind = job.kind, tries, error, "job failed");
@@ -266,6 +274,24 @@ impl At<'_> {
         self.let_go(&job.claim).await;
     }
 
+    /// Takes the job out of the queue: its task waits in the database and gets another one. Given up once
+    /// it has waited for `longest`.
+    async fn put_off(&self, claim: &Claim, error: &str, wait: Duration, longest: Duration) {
+        match bounded(self.tasks().put_off(claim, wait, longest)).await {
+            Ok(true) => {
+                let (task, wait_s) = (claim.task.id, wait.as_secs());
+                tracing::info!(%task, kind = claim.task.job_kind, wait_s, error, "job put off");
+                Point::WorkerCommitted.pass();
+                confirm(self.message()).await;
+            }
+            Ok(false) => self.give_up(claim, error).await,
+            Err(failure) => {
+                tracing::warn!(task = %claim.task.id, error = chain(&failure), "job not put off");
+                self.later(claim).await;
+            }
+        }
+    }
+
     /// Keeps the job as a dead letter and ends the task. In this order: a letter of a task that
     /// isn't FAILED after all does nothing, a failed task without its letter would be overlooked.
     async fn give_up(&self, claim: &Claim, reason: &str) {
@@ -293,7 +319,8 @@ impl At<'_> {
             Ok(ours) => {
                 self.tasks().outbox().wake();
                 if ours {
-                    tracing::warn!(task = %claim.task.id, code, tries = claim.task.tries, "task failed");
+                    let (task, tries) = (claim.task.id, claim.task.tries);
+                    tracing::warn!(%task, kind = claim.task.job_kind, code, reason, tries, "task failed");
                 }
                 self.let_go(claim).await;
             }

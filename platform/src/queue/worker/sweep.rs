@@ -1,4 +1,5 @@
-//! Tasks that nobody works on: those that waited too long end, those whose job is gone get another.
+//! Tasks that nobody works on: those that waited too long end, those whose job is gone, and those that were
+//! put off, get another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::topology::QueueSpec;
 
 /// Time between two looks.
 const SWEEP_EVERY_MS: u64 = 15_000;
+/// Time between two looks at tasks that were put off.
+const RESUME_EVERY_MS: u64 = 250;
 /// A task that is being worked on, without a sign of life for so long, has lost its job. Longer than
 /// any wait between tries.
 pub const ORPHANED_AFTER_MS: u64 = 600_000;
@@ -26,6 +29,26 @@ pub(super) async fn run(tasks: Tasks, spec: Arc<QueueSpec>, shutdown: Shutdown) 
                 pause(SWEEP_EVERY_MS, &shutdown).await;
             }
         }
+    }
+}
+
+/// Puts tasks that were put off back into the queue as their time comes. What a full queue doesn't take
+/// waits in the outbox.
+pub(super) async fn resume(tasks: Tasks, spec: Arc<QueueSpec>, shutdown: Shutdown) {
+    while !shutdown.is_triggered() {
+        match tasks.resume_one(&spec.name).await {
+            Ok(Some(_)) => continue,
+            Ok(None) => {}
+            Err(error) => {
+                let queue = &spec.name;
+                tracing::warn!(
+                    queue,
+                    error = chain(&error),
+                    "tasks that were put off not looked at"
+                );
+            }
+        }
+        pause(RESUME_EVERY_MS, &shutdown).await;
     }
 }
 

@@ -137,6 +137,59 @@ impl Tasks {
         Ok(())
     }
 
+    /// Takes a task out of the queue for `wait`, still PROCESSING but without a job, and takes the try
+    /// back; `false` if it was queued longer than `longest` ago, or the claim doesn't hold any more.
+    pub(crate) async fn put_off(
+        &self,
+        claim: &Claim,
+        wait: Duration,
+        longest: Duration,
+    ) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query!(
+            "UPDATE tasks SET job_id = $3, tries = GREATEST(tries - 1, 0),
+                    resume_at = now() + make_interval(secs => $4)
+             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'
+               AND queued_at > now() - make_interval(secs => $5)",
+            claim.task.id,
+            claim.attempt,
+            NO_JOB,
+            wait.as_secs_f64(),
+            longest.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives one task another job whose time to go on has come; `None` if there is none.
+    pub(crate) async fn resume_one(&self, queue: &str) -> Result<Option<Task>, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM tasks
+             WHERE queue = $1 AND status = 'PROCESSING' AND resume_at <= now()
+             ORDER BY resume_at LIMIT 1",
+            queue,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(id) = found else { return Ok(None) };
+        lock_task(&mut tx, id).await?;
+        let task = changed!(
+            "UPDATE tasks SET job_id = $2, resume_at = NULL, alive_at = now()
+             WHERE id = $1 AND status = 'PROCESSING' AND resume_at <= now()",
+            id,
+            Uuid::now_v7(),
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(task) = &task {
+            self.append_job(&mut tx, task).await?;
+        }
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(task)
+    }
+
     /// Ends one task that waits for its first worker for longer than `oldest` as FAILED with
     /// [`EXPIRED`], in a transaction of its own; `None` if there is none.
     pub(crate) async fn expire_one(
@@ -225,6 +278,7 @@ impl Tasks {
         let found = sqlx::query_scalar!(
             "SELECT id FROM tasks
              WHERE queue = $1 AND status = 'PROCESSING'
+               AND resume_at IS NULL
                AND COALESCE(alive_at, started_at) < now() - make_interval(secs => $2)
              LIMIT 1",
             queue,
@@ -236,7 +290,7 @@ impl Tasks {
         lock_task(&mut tx, id).await?;
         let task = changed!(
             "UPDATE tasks SET job_id = $2, alive_at = now()
-             WHERE id = $1 AND status = 'PROCESSING'
+             WHERE id = $1 AND status = 'PROCESSING' AND resume_at IS NULL
                AND COALESCE(alive_at, started_at) < now() - make_interval(secs => $3)",
             id,
             Uuid::now_v7(),

@@ -77,6 +77,9 @@ pub enum Refusal {
     /// As many as one may have.
     #[error("one may have at most {} templates", template::MAX_TEMPLATES)]
     TooManyTemplates,
+    /// The account was deleted, while a token of it was still good.
+    #[error("this account doesn't exist any more")]
+    NoAccount,
     /// Somebody changed the meeting or the template in between.
     #[error("it was changed by someone else; load it again")]
     VersionConflict,
@@ -118,6 +121,7 @@ impl Refusal {
             Self::TooManyParticipants => "TOO_MANY_PARTICIPANTS",
             Self::WrongNumberOfMeetings => "WRONG_NUMBER_OF_MEETINGS",
             Self::TemplateNotFound => "TEMPLATE_NOT_FOUND",
+            Self::NoAccount => "NO_ACCOUNT",
             Self::InvalidName => "INVALID_NAME",
             Self::InvalidDescription => "INVALID_DESCRIPTION",
             Self::InvalidSections => "INVALID_SECTIONS",
@@ -136,7 +140,7 @@ impl Refusal {
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
-            Self::TooManyTemplates => None,
+            Self::TooManyTemplates | Self::NoAccount => None,
             Self::InvalidName => Some("name"),
             Self::InvalidDescription => Some("description"),
             Self::InvalidSections => Some("sections"),

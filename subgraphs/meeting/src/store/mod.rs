@@ -1,6 +1,7 @@
 //! SQL of the meeting service, and nothing else.
 
 mod column;
+pub mod erasure;
 pub mod meeting;
 pub mod participant;
 pub mod recording;

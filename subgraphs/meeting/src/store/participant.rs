@@ -139,17 +139,19 @@ pub async fn respond(
     Ok(done.rows_affected() == 1)
 }
 
-/// All meetings that somebody takes part in, in the order of their ids.
+/// The first meetings that somebody takes part in, in the order of their ids, at most `limit`.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn all_meetings_of(
+pub async fn first_meetings_of(
     conn: &mut PgConnection,
     user_id: Uuid,
+    limit: i64,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        "SELECT meeting_id FROM participants WHERE user_id = $1 ORDER BY meeting_id",
-        user_id
+        "SELECT meeting_id FROM participants WHERE user_id = $1 ORDER BY meeting_id LIMIT $2",
+        user_id,
+        limit
     )
     .fetch_all(conn)
     .await

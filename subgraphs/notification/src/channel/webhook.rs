@@ -89,6 +89,13 @@ impl Channel for Webhook {
         recipient.webhook_url.is_some()
     }
 
+    fn route(&self, recipient: &Recipient) -> String {
+        let url = recipient.webhook_url.as_deref().and_then(|url| url.parse::<url::Url>().ok());
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+        let port = url.as_ref().and_then(url::Url::port_or_known_default).unwrap_or_default();
+        format!("webhook {host}:{port}")
+    }
+
     fn check(&self) -> BoxFuture<'static, Result<(), ChannelError>> {
         // Each goes somewhere else; there is nothing to look at before.
         ready(Ok(())).boxed()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::language::Language;
 
 /// A text in both languages: a line and a sentence. `{meeting}` and `{todo}` stand for titles,
-/// `{person}` for a name.
+/// `{person}` for a name, `{title}` and `{body}` for what somebody announced.
 #[derive(Debug, Clone, Copy)]
 struct Text {
     ko: (&'static str, &'static str),
@@ -51,13 +51,15 @@ pub enum Kind {
     TaskCompleted,
     /// Long work failed.
     TaskFailed,
+    /// Somebody announced something.
+    Announcement,
     /// One asked for a message to see whether it arrives.
     Test,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Welcome,
         Self::MeetingInvitation,
         Self::RemovedFromMeeting,
@@ -75,6 +77,7 @@ impl Kind {
         Self::TodoCompleted,
         Self::TaskCompleted,
         Self::TaskFailed,
+        Self::Announcement,
         Self::Test,
     ];
 
@@ -99,6 +102,7 @@ impl Kind {
             Self::TodoCompleted => "TODO_COMPLETED",
             Self::TaskCompleted => "TASK_COMPLETED",
             Self::TaskFailed => "TASK_FAILED",
+            Self::Announcement => "ANNOUNCEMENT",
             Self::Test => "TEST",
         }
     }
@@ -188,6 +192,9 @@ impl Kind {
                 ),
                 en: ("Failed: {meeting}", "Work for “{meeting}” failed. It can be tried again."),
             },
+            Self::Announcement => {
+                Text { ko: ("공지: {title}", "{body}"), en: ("Announcement: {title}", "{body}") }
+            }
             Self::Test => Text {
                 ko: ("모임 알림 시험", "이 알림이 보이면 이 경로로 알림을 받을 수 있습니다."),
                 en: ("Test from Moim", "If you can read this, notifications reach you this way."),

@@ -70,6 +70,7 @@ impl Way {
                     | Kind::TranscriptShared
                     | Kind::TodoAssigned
                     | Kind::TaskFailed
+                    | Kind::Announcement
             ),
             Self::Sms => matches!(kind, Kind::MeetingCancelled),
         }

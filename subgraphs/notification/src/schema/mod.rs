@@ -1,5 +1,6 @@
 //! The subgraph's GraphQL schema: thin resolvers.
 
+pub mod announcement;
 pub mod loader;
 pub mod mutation;
 pub mod object;

@@ -8,7 +8,9 @@ use platform::queue::QueueError;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::announcement::{AnnounceInput, AnnounceToMeetingInput, AnnouncementPayload};
 use super::object::{Notification, User, Webhook};
+use crate::announcement::{Announcer, Draft};
 use crate::desk::Desk;
 use crate::domain::kind::Kind;
 use crate::domain::way::Way;
@@ -60,7 +62,7 @@ pub struct SetNotificationPreferencesInput {
 pub struct SetNotificationPreferencesPayload {
     /// The person, with all choices as they are now.
     pub me: User,
-    /// What to mend; empty, since nothing can be refused.
+    /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
 }
 
@@ -142,7 +144,7 @@ impl Mutation {
         })
     }
 
-    /// Chooses what one hears of by which channel; the rest stays as it is.
+    /// Chooses what one hears of by which channel; the rest stays as it is. User errors: NO_ACCOUNT.
     async fn set_notification_preferences(
         &self,
         ctx: &Context<'_>,
@@ -155,12 +157,13 @@ impl Mutation {
         }
         let choices: Vec<_> =
             input.preferences.iter().map(|one| (one.kind, one.channel, one.enabled)).collect();
-        ctx.data::<Desk>()?.choose(viewer, &choices).await.internal()?;
-        Ok(SetNotificationPreferencesPayload { me: User(viewer), user_errors: Vec::new() })
+        let outcome = ctx.data::<Desk>()?.choose(viewer, &choices).await.internal()?;
+        let user_errors = outcome.err().into_iter().collect();
+        Ok(SetNotificationPreferencesPayload { me: User(viewer), user_errors })
     }
 
     /// Has one's notifications sent to an address as signed HTTP requests from now on, in place of the
-    /// address before. User errors: INVALID_URL, CHANNEL_UNAVAILABLE.
+    /// address before. User errors: INVALID_URL, CHANNEL_UNAVAILABLE, NO_ACCOUNT.
     async fn set_webhook(
         &self,
         ctx: &Context<'_>,
@@ -194,6 +197,38 @@ impl Mutation {
             user_errors.push(UserError::new("WEBHOOK_NOT_FOUND", message).on("url"));
         }
         Ok(RemoveWebhookPayload { me: User(viewer), user_errors })
+    }
+
+    /// Announces something to everybody with an account, but oneself; for administrators
+    /// (`announcements:send`). It answers at once, and people are told in the background.
+    /// User errors: INVALID_TITLE, INVALID_BODY, INVALID_IDEMPOTENCY_KEY, NO_ACCOUNT. While too much waits: QUEUE_FULL
+    /// with `retryAfter` in seconds.
+    #[graphql(requires_scopes = "announcements:send")]
+    async fn announce(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is announced.")] input: AnnounceInput,
+    ) -> Result<AnnouncementPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?;
+        let AnnounceInput { title, body, idempotency_key } = input;
+        let draft = Draft { title, body, idempotency_key };
+        Ok(ctx.data::<Announcer>()?.to_all(viewer, draft).await?.into())
+    }
+
+    /// Announces something to all who take part in a meeting, but oneself; for its host and for
+    /// administrators (`announcements:send`). It answers at once, and people are told in the background.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, INVALID_TITLE, INVALID_BODY, INVALID_IDEMPOTENCY_KEY,
+    /// NO_ACCOUNT. While too much waits: QUEUE_FULL with `retryAfter` in seconds.
+    async fn announce_to_meeting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is announced to whom.")] input: AnnounceToMeetingInput,
+    ) -> Result<AnnouncementPayload> {
+        let viewer = Identity::from_ctx(ctx).viewer()?;
+        let AnnounceToMeetingInput { meeting_id, title, body, idempotency_key } = input;
+        let draft = Draft { title, body, idempotency_key };
+        let announcer = ctx.data::<Announcer>()?;
+        Ok(announcer.to_meeting(viewer, access::id(&meeting_id), draft).await?.into())
     }
 
     /// Sends oneself a message to see whether it arrives, whatever was chosen. User errors:

@@ -4,9 +4,12 @@ use async_graphql::{Context, ID, Object, Result};
 use platform::access::{self, known};
 use platform::error::Internal as _;
 use platform::identity::Identity;
+use sqlx::PgPool;
 
+use super::announcement::Announcement;
 use super::loader::{NotificationById, Reads};
 use super::object::{Notification, User};
+use crate::store::announcement;
 
 /// Questions that can be asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +24,18 @@ impl Query {
         #[graphql(desc = "Id of the notification.")] id: ID,
     ) -> Result<Option<Notification>> {
         own(ctx, &id).await
+    }
+
+    /// Something that one announced, and how far the telling is; null for anything else.
+    async fn announcement(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Id of the announcement.")] id: ID,
+    ) -> Result<Option<Announcement>> {
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let Some(id) = access::id(&id) else { return Ok(None) };
+        let found = announcement::by_id(ctx.data::<PgPool>()?, id).await.internal()?;
+        Ok(found.filter(|row| row.author_id == viewer).map(Announcement))
     }
 
     #[graphql(entity)]

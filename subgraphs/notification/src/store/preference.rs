@@ -61,7 +61,7 @@ pub async fn of_user(pool: &PgPool, user: Uuid) -> Result<Vec<Choice>, sqlx::Err
 /// # Errors
 /// When the database fails.
 pub async fn put(
-    pool: &PgPool,
+    tx: &mut PgConnection,
     user: Uuid,
     kinds: &[String],
     channels: &[String],
@@ -78,7 +78,7 @@ pub async fn put(
         channels,
         is_on,
     )
-    .execute(pool)
+    .execute(tx)
     .await?;
     Ok(())
 }

@@ -97,12 +97,32 @@ pub async fn by_ids(tx: &mut PgConnection, users: &[Uuid]) -> Result<Vec<Recipie
     .await
 }
 
-/// Erases somebody: address, inbox, webhook and choices.
+/// Everybody in the address book, in the order of their ids, behind `after`, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn after(
+    pool: &PgPool,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT user_id FROM recipient WHERE $1::uuid IS NULL OR user_id > $1
+         ORDER BY user_id LIMIT $2",
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Erases somebody: address, inbox, announcements, webhook and choices.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM notification WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM announcement WHERE author_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM preference WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM webhook WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(tx).await?;

@@ -1,7 +1,7 @@
 //! Where people have notifications sent to.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// Where somebody has notifications sent to, without its secret.
@@ -28,7 +28,7 @@ pub async fn of_user(pool: &PgPool, user: Uuid) -> Result<Option<WebhookRow>, sq
 /// # Errors
 /// When the database fails.
 pub async fn put(
-    pool: &PgPool,
+    tx: &mut PgConnection,
     user: Uuid,
     url: &str,
     secret: &str,
@@ -43,7 +43,7 @@ pub async fn put(
         url,
         secret,
     )
-    .fetch_one(pool)
+    .fetch_one(tx)
     .await
 }
 
