@@ -13,6 +13,7 @@ mod bucket;
 mod bulk;
 mod check;
 mod crash;
+mod errors;
 mod fault;
 mod fresh;
 mod listeners;
