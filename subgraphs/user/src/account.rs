@@ -200,9 +200,6 @@ impl Accounts {
         }
         // The row is held since: who shuts the account ends the session that opens here, or it is seen.
         let user = user::by_id(&mut tx, id).await?.ok_or(Refusal::InvalidCredentials)?;
-        if user.disabled_at.is_some() {
-            return Err(Refusal::AccountDisabled.into());
-        }
         let session = self.open_session(&mut tx, user).await?;
         tx.commit().await?;
         Ok(session)
@@ -267,6 +264,8 @@ impl Accounts {
             return Err(Refusal::WrongPassword.into());
         }
         session::revoke_all(&mut tx, viewer).await?;
+        // As it is now: it may have been shut while this was on its way.
+        let user = user::by_id(&mut tx, viewer).await?.ok_or(Refusal::NoAccount)?;
         let session = self.open_session(&mut tx, user).await?;
         tx.commit().await?;
         Ok(session)
@@ -326,6 +325,10 @@ impl Accounts {
         session_id: Uuid,
         user: UserRecord,
     ) -> Result<Session, AccountError> {
+        // Whichever way somebody comes: a shut account gets no tokens.
+        if user.disabled_at.is_some() {
+            return Err(Refusal::AccountDisabled.into());
+        }
         let now = Utc::now();
         let refresh_token = new_refresh_token()?;
         let hash = refresh_token_hash(&refresh_token);

@@ -163,6 +163,12 @@ async fn administrators_list_promote_and_shut_accounts() {
     assert_eq!(refusal(&case.login("ada@example.com", PASSWORD).await).0, "ACCOUNT_DISABLED");
     let wrong = case.login("ada@example.com", "wrong horse").await;
     assert_eq!(refusal(&wrong).0, "INVALID_CREDENTIALS", "only who knows it hears of it");
+    // Nor does a token that is still good for minutes make new ones.
+    let change = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) {
+        accessToken userErrors { code field message } } }";
+    let input = json!({ "currentPassword": PASSWORD, "newPassword": "another horse" });
+    let mut changed = case.data(&viewer(ada_id), change, json!({ "input": input })).await;
+    assert_eq!(refusal(&changed["changePassword"].take()), ("ACCOUNT_DISABLED", None));
     let open = step(&case, &as_admin, "enableAccount", of_ada.clone()).await;
     assert_eq!(open["account"]["disabledAt"], Value::Null);
     let session = case.login("ada@example.com", PASSWORD).await;

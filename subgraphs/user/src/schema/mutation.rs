@@ -79,8 +79,8 @@ impl Mutation {
 
     /// Changes one's own password. All sessions end, on every device, and a new one begins; access
     /// tokens that are still out end by themselves within 15 minutes.
-    /// User errors: WRONG_PASSWORD, WEAK_PASSWORD, NO_ACCOUNT. Error RATE_LIMITED with `retryAfter` in
-    /// seconds after many that were wrong.
+    /// User errors: WRONG_PASSWORD, WEAK_PASSWORD, NO_ACCOUNT, ACCOUNT_DISABLED. Error RATE_LIMITED with
+    /// `retryAfter` in seconds after many that were wrong.
     async fn change_password(
         &self,
         ctx: &Context<'_>,
