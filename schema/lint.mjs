@@ -17,6 +17,15 @@ const CAMEL = /^[a-z][a-zA-Z0-9]*$/;
 const PASCAL = /^[A-Z][a-zA-Z0-9]*$/;
 const UPPER = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;
 
+// Mutations without an idempotencyKey. A key is a viewer's, and the first four are nobody's yet. Of the others it is
+// said in their descriptions what a second request does; none of them makes anything twice but a test notification.
+const UNKEYED = new Set([
+  "register", "login", "refresh", "logout",
+  "updateProfile", "changePassword", "deleteAccount",
+  "updateMeeting", "startMeeting", "endMeeting", "cancelMeeting", "addParticipants", "removeParticipant",
+  "markNotificationsRead", "setNotificationPreferences", "setWebhook", "removeWebhook", "sendTestNotification",
+]);
+
 /**
  * What a schema does that it shouldn't.
  *
@@ -115,6 +124,10 @@ function change(say, field) {
   const [only, ...others] = field.args;
   if (only?.name !== "input" || String(only.type) !== wanted || others.length > 0) {
     say(coordinate, `a mutation takes one argument, input: ${wanted}`);
+  }
+  const taken = only && getNamedType(only.type);
+  if (isInputObjectType(taken) && !taken.getFields().idempotencyKey && !UNKEYED.has(field.name)) {
+    say(coordinate, "what may be sent again takes an idempotencyKey");
   }
   const payload = getNullableType(field.type);
   const errors = isObjectType(payload) && payload.getFields().userErrors;

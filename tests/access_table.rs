@@ -1,6 +1,13 @@
-//! Who gets in where: one row for every field of the API's roots. A field that the table doesn't know makes it fail.
+//! Who gets in where: one row for every field of the API's roots, and one for every entity of each subgraph, asked
+//! there as the router asks. A field or an entity that the table doesn't know makes it fail.
 
 use crate::kit::{SOON, client::Client, eventually, instance::Place, sse::Stream, story};
+use platform::{
+    config::Postgres,
+    database,
+    identity::{Identity, Viewer},
+    signature::Keys,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,6 +112,10 @@ const QUERIES: &[Row] = &[
     ),
     public_query("sharedTranscript", "(token: \"<link>\")", "{ text }", In),
     row("aiTask", "(id: \"<aiTask>\")", "{ id }", Null, In),
+    row("aiTasks", "(filter: { meetingId: \"<meeting>\" })", "{ nodes { id } }", Empty, In),
+    row("meetingAnalysis", "(id: \"<analysis>\")", "{ id }", Null, In),
+    // An analysis over several meetings is of whoever asked for it.
+    row("meetingAnalyses", "", "{ nodes { id } }", Empty, Empty),
     row("todoTask", "(id: \"<todoTask>\")", "{ id }", Null, In),
     row("todo", "(id: \"<todo>\")", "{ title }", Null, In),
     // One sees what one announced oneself.
@@ -271,6 +282,101 @@ const SUBSCRIPTIONS: &[Row] = &[
     row("notificationReceived", "", "{ cursor }", In, In),
 ];
 
+/// An entity of a subgraph, asked there by its key, and who gets what.
+struct Entity {
+    subgraph: &'static str,
+    typename: &'static str,
+    /// The name of its id in [`Ids`].
+    id: &'static str,
+    /// What is selected.
+    selected: &'static str,
+    /// Somebody who has nothing to do with the meeting.
+    outsider: Gets,
+    /// Somebody who takes part, but doesn't lead it.
+    attendee: Gets,
+}
+
+const fn entity(
+    subgraph: &'static str,
+    (typename, id): (&'static str, &'static str),
+    selected: &'static str,
+    outsider: Gets,
+    attendee: Gets,
+) -> Entity {
+    Entity { subgraph, typename, id, selected, outsider, attendee }
+}
+
+const ENTITIES: &[Entity] = &[
+    // Whoever has logged in may know who somebody is; the rest of them is their own.
+    entity("user", ("User", "host"), "only: name", In, In),
+    entity("user", ("User", "host"), "only: email", Null, Null),
+    entity("meeting", ("Meeting", "meeting"), "title", Null, In),
+    entity("meeting", ("MeetingTask", "meetingTask"), "id", Null, Null),
+    entity("transcript", ("Meeting", "meeting"), "transcript { text }", Null, In),
+    entity("transcript", ("Transcript", "transcript"), "text", Null, In),
+    entity("transcript", ("Segment", "segment"), "text", Null, In),
+    entity("transcript", ("Minutes", "minutes"), "status", Null, In),
+    entity("transcript", ("MinutesSection", "section"), "body", Null, In),
+    entity("transcript", ("TranscriptTask", "transcriptTask"), "id", Null, In),
+    entity("ai", ("Meeting", "meeting"), "summary { overview }", Null, In),
+    entity("ai", ("Summary", "summary"), "overview", Null, In),
+    entity("ai", ("ScheduleProposal", "schedule"), "items { text }", Null, In),
+    entity("ai", ("MeetingAnalysis", "analysis"), "decisions { text }", Null, In),
+    entity("ai", ("AiTask", "aiTask"), "id", Null, In),
+    // Those over several meetings are of whoever asked for them.
+    entity("ai", ("MeetingAnalysis", "across"), "decisions { text }", Null, Null),
+    entity("ai", ("AiTask", "acrossTask"), "id", Null, Null),
+    entity("todo", ("Meeting", "meeting"), "todos { nodes { title } }", Null, In),
+    entity("todo", ("Todo", "todo"), "title", Null, In),
+    entity("todo", ("TodoTask", "todoTask"), "id", Null, In),
+    entity("todo", ("User", "host"), "only: todos { nodes { title } }", Null, Null),
+    entity("notification", ("Notification", "notification"), "title", Null, Null),
+    entity("notification", ("User", "host"), "only: notifications { nodes { title } }", Null, Null),
+];
+
+impl Entity {
+    fn query(&self) -> String {
+        format!(
+            "query ($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {} {{ {} }} }} }}",
+            self.typename, self.selected
+        )
+    }
+
+    /// Holds an answer against what somebody should get.
+    fn judge(&self, who: &str, gets: Gets, answer: &Value) {
+        let what = format!("{who}: {}: {}: {answer}", self.subgraph, self.typename);
+        let found = &answer["data"]["_entities"][0];
+        // What is the only thing that is asked for may be refused by itself.
+        let found = if self.selected.starts_with("only: ") { &found["only"] } else { found };
+        let code = answer["errors"][0]["extensions"]["code"].as_str();
+        match gets {
+            Error(expected) => assert_eq!(code, Some(expected), "{what}"),
+            Null => assert!(found.is_null(), "{what}"),
+            In => assert!(code.is_none() && !found.is_null(), "{what}"),
+            Empty | Refused(_) => panic!("{what}: no entity is that"),
+        }
+    }
+}
+
+/// Asks each subgraph for each of its entities as somebody, in the router's name.
+async fn walk_entities(
+    who: (&str, &Identity),
+    doors: &BTreeMap<&str, Client>,
+    keys: &Keys,
+    ids: &Ids,
+    gets: impl Fn(&Entity) -> Gets,
+) {
+    let (name, identity) = who;
+    for row in ENTITIES {
+        let door = &doors[row.subgraph];
+        let id = ids.get(row.id).unwrap_or_else(|| panic!("no id is called {}", row.id));
+        let asked = json!({ "r": [{ "__typename": row.typename, "id": id }] });
+        let asking = (keys, row.subgraph, identity);
+        let answer = door.send_signed(asking, &row.query(), asked).await;
+        row.judge(name, gets(row), &answer.body);
+    }
+}
+
 /// The host's ids by the names in the table.
 type Ids = BTreeMap<&'static str, String>;
 
@@ -351,10 +457,15 @@ async fn all_of_a_meeting(host: &story::Person, guests: &[&str]) -> Ids {
     let query = format!(
         "{{ meeting(id: \"{meeting}\") {{
             transcript {{ id segments(first: 1) {{ nodes {{ id }} }} }}
-            minutes {{ sections {{ id }} }} transcriptTasks {{ id }}
+            minutes {{ id sections {{ id }} }} transcriptTasks {{ id }}
+            summary {{ id }} analysis {{ id }} schedule {{ id }}
             aiTasks {{ id status }} todoTasks {{ id status }} }}
           me {{ notifications {{ nodes {{ id }} }} }} }}"
     );
+    let schedule = format!(
+        "mutation {{ requestSchedule(input: {{ meetingId: \"{meeting}\" }}) {{ task {{ id }} }} }}"
+    );
+    client.send(&schedule, Value::Null).await.ok();
     let found = eventually("everything is worked out", SOON, || async {
         let answer = client.send(&query, Value::Null).await.ok();
         let done = |tasks: &Value| {
@@ -363,6 +474,16 @@ async fn all_of_a_meeting(host: &story::Person, guests: &[&str]) -> Ids {
         };
         let meeting = answer.data("/meeting");
         (done(&meeting["aiTasks"]) && done(&meeting["todoTasks"])).then_some(answer)
+    })
+    .await;
+    let across = format!(
+        "mutation {{ requestAnalysis(input: {{ meetingIds: [\"{meeting}\"] }}) {{ task {{ id }} }} }}"
+    );
+    let across_task = client.send(&across, Value::Null).await.ok().text("/requestAnalysis/task/id");
+    let across = eventually("the analysis is there", SOON, || async {
+        let query = "{ meetingAnalyses { nodes { id } } }";
+        let answer = client.send(query, Value::Null).await.ok();
+        answer.data("/meetingAnalyses/nodes").get(0).map(|node| node["id"].clone())
     })
     .await;
     let transcript = found.text("/meeting/transcript/id");
@@ -392,6 +513,12 @@ async fn all_of_a_meeting(host: &story::Person, guests: &[&str]) -> Ids {
         ("aiTask", found.text("/meeting/aiTasks/0/id")),
         ("todoTask", found.text("/meeting/todoTasks/0/id")),
         ("notification", found.text("/me/notifications/nodes/0/id")),
+        ("minutes", found.text("/meeting/minutes/id")),
+        ("summary", found.text("/meeting/summary/id")),
+        ("analysis", found.text("/meeting/analysis/id")),
+        ("schedule", found.text("/meeting/schedule/id")),
+        ("acrossTask", across_task),
+        ("across", across.as_str().expect("an id").to_owned()),
     ])
 }
 
@@ -403,6 +530,7 @@ async fn everybody_gets_what_the_table_says() {
     // Wrong passwords are part of the table.
     place.set("MOIM_USER_FAILURES_PER_ACCOUNT", "0");
     place.set("MOIM_USER_FAILURES_PER_ADDRESS", "0");
+    place.set("MOIM_SIGNATURE_KEY", SIGNATURE_KEY);
     let moim = place.up().await;
     let host = story::register(&moim.client(), "host").await;
     let attendee = story::register(&moim.client(), "attendee").await;
@@ -424,7 +552,83 @@ async fn everybody_gets_what_the_table_says() {
     walk("outsider", &outsider.client, &ids, |row| row.outsider).await;
     walk("removed", &removed.client, &ids, |row| row.outsider).await;
     walk("attendee", &attendee.client, &ids, |row| row.attendee).await;
+
+    // The same at the subgraphs' own doors, where the router asks for entities.
+    let mut doors = BTreeMap::new();
+    let mut subgraphs = Vec::new();
+    let asked: BTreeSet<&str> = ENTITIES.iter().map(|row| row.subgraph).collect();
+    for name in asked {
+        let subgraph = place.start(&["subgraph", name]).await;
+        doors.insert(name, subgraph.client());
+        subgraphs.push(subgraph);
+    }
+    let keys = Keys::new(SIGNATURE_KEY.as_bytes(), None);
+    let viewer = |id: &str| {
+        let id = id.parse().expect("an id");
+        let (scopes, roles) = (Vec::new(), Vec::new());
+        Identity::Viewer(Viewer { id, scopes, roles, expires_at: i64::MAX })
+    };
+    let (removed_client, host_client) = (removed.client.clone(), host.client.clone());
+    let (outsider, removed) = (viewer(&outsider.id), viewer(&removed.id));
+    let no_one = Error("UNAUTHENTICATED");
+    let nobody = ("anonymous", &Identity::Anonymous);
+    walk_entities(nobody, &doors, &keys, &ids, |_| no_one).await;
+    walk_entities(("outsider", &outsider), &doors, &keys, &ids, |row| row.outsider).await;
+    walk_entities(("removed", &removed), &doors, &keys, &ids, |row| row.outsider).await;
+    let attendee = ("attendee", &viewer(&attendee.id));
+    walk_entities(attendee, &doors, &keys, &ids, |row| row.attendee).await;
+    let host = ("host", &viewer(&host.id));
+    walk_entities(host, &doors, &keys, &ids, |_| In).await;
+    // Another meeting's members as one are outsiders too.
+    let others = Identity::Group { id: uuid::Uuid::now_v7() };
+    for row in ENTITIES.iter().filter(|row| row.typename == "Meeting" || row.subgraph == "ai") {
+        let asked = json!({ "r": [{ "__typename": row.typename, "id": ids[row.id] }] });
+        let asking = (&keys, row.subgraph, &others);
+        let answer = doors[row.subgraph].send_signed(asking, &row.query(), asked).await;
+        row.judge("another group", Null, &answer.body);
+    }
+
+    // A link that has ended leads nowhere, for nobody.
+    let postgres = Postgres::from(&place).expect("settings");
+    let pool = database::connect(&postgres, "transcript").await.expect("the database");
+    sqlx::query("UPDATE share_link SET expires_at = now()").execute(&pool).await.expect("ended");
+    let query = format!("{{ sharedTranscript(token: \"{}\") {{ text }} }}", ids["link"]);
+    for client in [moim.client(), removed_client, host_client] {
+        let answer = client.send(&query, Value::Null).await;
+        assert_eq!(answer.error_code(), Some("SHARE_LINK_INVALID"), "{answer:?}");
+    }
 }
+
+/// The table has every entity of every subgraph that others may ask for, and no other.
+#[test]
+fn the_table_of_entities_is_whole() {
+    let known: BTreeSet<(&str, &str)> =
+        ENTITIES.iter().map(|row| (row.subgraph, row.typename)).collect();
+    let mut there = BTreeSet::new();
+    for (subgraph, sdl) in SUBGRAPHS {
+        for line in sdl.lines().filter(|line| line.contains(" @key(")) {
+            let mut words = line.split_whitespace();
+            let kind = words.next().expect("a word");
+            assert!(["type", "interface"].contains(&kind), "{subgraph}: {line}");
+            if !line.contains("resolvable: false") {
+                there.insert((*subgraph, words.next().expect("a name")));
+            }
+        }
+    }
+    assert_eq!(known, there, "the table is on the left");
+}
+
+/// The subgraphs' schemas.
+const SUBGRAPHS: &[(&str, &str)] = &[
+    ("user", include_str!("../schema/user.graphql")),
+    ("meeting", include_str!("../schema/meeting.graphql")),
+    ("transcript", include_str!("../schema/transcript.graphql")),
+    ("ai", include_str!("../schema/ai.graphql")),
+    ("todo", include_str!("../schema/todo.graphql")),
+    ("notification", include_str!("../schema/notification.graphql")),
+];
+/// What requests between router and subgraphs are signed with.
+const SIGNATURE_KEY: &str = "a key of sixty-four characters, which only this test's place has";
 
 /// The table has every field of every root, and no other.
 #[test]

@@ -56,6 +56,13 @@ impl AddressKeys {
         mac.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// What only these keys make of a text, for a secret that can be made again: always the same under the
+    /// current key.
+    #[must_use]
+    pub fn digest(&self, text: &str) -> [u8; 32] {
+        self.current.clone().chain_update(text).finalize().into_bytes().into()
+    }
+
     /// Checks an address that covers this and ends at `expires`, at the time `now` (Unix seconds).
     ///
     /// # Errors

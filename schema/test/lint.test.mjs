@@ -93,6 +93,7 @@ const BAD = [
   ["printedAt: DateTime!", "printedAt: String!", "Book.printedAt: a moment is a DateTime"],
   ["nodes: [Book!]!", "nodes: [Book]!", "BookConnection.nodes: a list holds no nulls"],
   ['"How many." first: Int', '"How many." first: Int!', "Query.books: a connection takes first, an optional Int"],
+  ['"For repeated requests."\n  idempotencyKey: String\n', "", "Mutation.buyBook: what may be sent again takes an idempotencyKey"],
   ["input: BuyBookInput!", "what: BuyBookInput!", "Mutation.buyBook: a mutation takes one argument, input: BuyBookInput!"],
   ["userErrors: [UserError!]!", "userErrors: [UserError!]", "Mutation.buyBook: a payload has userErrors: [UserError!]!"],
   ['"It."\n  book: Book\n', '"It."\n  book: Book!\n', "BuyBookPayload.book: what a refused mutation hasn't made is null"],

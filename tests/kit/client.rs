@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use platform::{identity::Identity, signature::Keys};
 use serde_json::{Value, json};
 
 /// There was no whole answer.
@@ -98,6 +99,21 @@ impl Client {
     pub(crate) async fn send(&self, query: &str, variables: Value) -> Answer {
         let body = json!({ "query": query, "variables": variables }).to_string();
         self.post_raw("/graphql", "application/json", body.into_bytes()).await
+    }
+
+    /// Sends a GraphQL request to a subgraph, signed as the router signs it for somebody.
+    pub(crate) async fn send_signed(
+        &self,
+        (keys, subgraph, identity): (&Keys, &str, &Identity),
+        query: &str,
+        variables: Value,
+    ) -> Answer {
+        let body = json!({ "query": query, "variables": variables }).to_string().into_bytes();
+        let mut headers = HeaderMap::new();
+        keys.sign(subgraph, identity, &body, &mut headers);
+        let mut request = self.post("/graphql", "application/json", body);
+        request.headers_mut().extend(headers);
+        self.request(request).await
     }
 
     /// The same as [`Client::send`], for a server that may be gone.

@@ -1,6 +1,7 @@
 //! The built-in engine. Extractive and honest: all that it finds are sentences that were said,
 //! chosen by rules; nothing is rephrased and nothing is made up.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::FutureExt as _;
@@ -18,6 +19,8 @@ use crate::{clock, cue, date, person, salience};
 pub const OVERVIEW_SENTENCES: usize = 3;
 /// Most decisions, dates or actions of one meeting.
 pub const ITEMS_MAX: usize = 100;
+/// Most pieces of speech that are cited for how long somebody spoke: the longest.
+pub const TALK_CITED_MAX: usize = 100;
 /// Most keywords of a meeting.
 pub const KEYWORDS_MAX: usize = 8;
 /// In how many sentences a word must come up to be a keyword, in a text that isn't short.
@@ -148,7 +151,7 @@ impl<'a> Text<'a> {
         let least = if short { 1 } else { KEYWORD_SENTENCES };
         let mut words: Vec<_> =
             found.into_iter().filter(|(_, places)| places.len() >= least).collect();
-        words.sort_by_key(|(_, places)| std::cmp::Reverse(places.len()));
+        words.sort_by_key(|(_, places)| Reverse(places.len()));
         words.truncate(KEYWORDS_MAX);
         words
             .into_iter()
@@ -166,14 +169,21 @@ impl<'a> Text<'a> {
 /// How long everybody spoke, the longest first.
 #[must_use]
 pub fn talk_time(pieces: &[Piece]) -> Vec<TalkTime> {
-    let mut spoken: HashMap<Option<&str>, i64> = HashMap::new();
-    for piece in pieces {
+    let mut spoken: HashMap<Option<&str>, Vec<(i64, usize)>> = HashMap::new();
+    for (place, piece) in pieces.iter().enumerate() {
         let length = piece.end_ms.saturating_sub(piece.start_ms).max(0);
-        *spoken.entry(piece.speaker.as_deref()).or_default() += length;
+        spoken.entry(piece.speaker.as_deref()).or_default().push((length, place));
     }
     let mut spoken: Vec<TalkTime> = spoken
         .into_iter()
-        .map(|(speaker, duration_ms)| TalkTime { speaker: speaker.map(str::to_owned), duration_ms })
+        .map(|(speaker, mut heard)| {
+            let duration_ms = heard.iter().map(|(length, _)| length).sum();
+            heard.sort_unstable_by_key(|(length, place)| (Reverse(*length), *place));
+            heard.truncate(TALK_CITED_MAX);
+            heard.sort_unstable_by_key(|(_, place)| *place);
+            let segment_ids = heard.into_iter().map(|(_, place)| pieces[place].id).collect();
+            TalkTime { speaker: speaker.map(str::to_owned), duration_ms, segment_ids }
+        })
         .collect();
     spoken.sort_by(|a, b| b.duration_ms.cmp(&a.duration_ms).then(a.speaker.cmp(&b.speaker)));
     spoken

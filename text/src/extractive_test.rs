@@ -83,11 +83,13 @@ fn an_analysis_counts_words_and_time() {
     let analysis = block_on(Extractive.analyse(&said)).unwrap().found;
     assert_eq!((analysis.topics[0].word.as_str(), analysis.topics[0].count), ("budget", 2));
     assert_eq!(analysis.topics[0].segment_ids, [Uuid::from_u128(0), Uuid::from_u128(1)]);
-    let time = |speaker: Option<&str>, duration_ms| TalkTime {
+    let time = |speaker: Option<&str>, duration_ms, of: &[u128]| TalkTime {
         speaker: speaker.map(str::to_owned),
         duration_ms,
+        segment_ids: of.iter().map(|id| Uuid::from_u128(*id)).collect(),
     };
-    assert_eq!(analysis.talk_time, [time(None, 8_000), time(Some("Ada"), 4_000)]);
+    let counted = [time(None, 8_000, &[0, 1]), time(Some("Ada"), 4_000, &[2])];
+    assert_eq!(analysis.talk_time, counted);
 }
 
 proptest! {

@@ -125,6 +125,9 @@ pub struct TalkTime {
     pub speaker: Option<String>,
     /// How long, milliseconds.
     pub duration_ms: i64,
+    /// The longest of the pieces of speech that are counted, in their order.
+    #[serde(default)]
+    pub segment_ids: Vec<Uuid>,
 }
 
 /// How a meeting went.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Task, TaskStatus, Tasks};
 use crate::error::{Internal as _, UserError};
+use crate::idempotency::Once;
 use crate::queue::QueueError;
 
 /// Takes people's requests, each in a transaction of its own. Whoever hands them on has checked that
@@ -19,12 +20,19 @@ impl Requests {
         Self(tasks)
     }
 
-    /// Puts a failed task back into its queue.
+    /// Puts a failed task back into its queue; once for each idempotency key.
     ///
     /// # Errors
     /// `QUEUE_FULL`; inner ones, masked. That it hasn't failed is a user error.
-    pub async fn retry(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+    pub async fn retry(
+        &self,
+        once: Once<'_>,
+        id: Uuid,
+    ) -> Result<std::result::Result<Task, UserError>> {
         let mut tx = self.0.pool().begin().await.internal()?;
+        if once.of(id).is_repeated(&mut tx).await.internal()? {
+            return self.known(id).await;
+        }
         let retried = self.0.request_retry(&mut tx, id).await;
         let Some(task) = retried.map_err(QueueError::into_graphql)? else {
             let message = "Only a failed task can be tried again.";
@@ -35,12 +43,19 @@ impl Requests {
         Ok(Ok(task))
     }
 
-    /// Calls a task off; one that is called off already stays so.
+    /// Calls a task off; one that is called off already stays so. Once for each idempotency key.
     ///
     /// # Errors
     /// Inner ones, masked. That it is finished is a user error.
-    pub async fn cancel(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+    pub async fn cancel(
+        &self,
+        once: Once<'_>,
+        id: Uuid,
+    ) -> Result<std::result::Result<Task, UserError>> {
         let mut tx = self.0.pool().begin().await.internal()?;
+        if once.of(id).is_repeated(&mut tx).await.internal()? {
+            return self.known(id).await;
+        }
         if let Some(task) = self.0.cancel(&mut tx, id).await.internal()? {
             tx.commit().await.internal()?;
             self.0.outbox().wake();
@@ -51,6 +66,12 @@ impl Requests {
         Ok(now.filter(|task| task.status == TaskStatus::Cancelled).ok_or_else(|| {
             UserError::new("ILLEGAL_STATUS", "The task is finished already.").on("taskId")
         }))
+    }
+
+    /// A task that was answered before, as it is now.
+    async fn known(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+        let task = self.0.get(&[id]).await.internal()?.remove(&id);
+        Ok(task.ok_or_else(Self::not_found))
     }
 
     /// What somebody is told who names a task that isn't there, or isn't theirs to see.

@@ -5,6 +5,7 @@ use contract::takes_part;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
+use platform::idempotency;
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
 use platform::outbox::Outbox;
@@ -14,8 +15,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::NAME;
+use crate::domain::across;
 use crate::domain::kind::Kind;
 use crate::request::new_task;
+use crate::store::analysis::{self, AnalysisRow, PartRow};
 use crate::store::insight::InsightRow;
 use crate::store::{meeting, task};
 use crate::worker::{Input, TASK_TYPENAME};
@@ -104,6 +107,16 @@ impl Listener {
         Ok(())
     }
 
+    /// Calls off and deletes the analyses that somebody asked for whose account is gone.
+    async fn forgotten(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::UserDeleted = event.decode()?;
+        for open in analysis::tasks_of(tx, told.user_id).await? {
+            self.tasks.cancel(tx, open).await?;
+        }
+        analysis::forget(tx, told.user_id).await?;
+        Ok(idempotency::forget(tx, told.user_id).await?)
+    }
+
     async fn hear(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         takes_part::follow(&self.revoking, event, tx).await?;
         match event.kind.as_str() {
@@ -115,6 +128,7 @@ impl Listener {
             kind::MEETING_ENDED => self.ended(event, tx).await,
             kind::MEETING_CANCELLED => self.cancelled(event, tx).await,
             kind::TRANSCRIPT_CREATED => self.transcribed(event, tx).await,
+            kind::USER_DELETED => self.forgotten(event, tx).await,
             kind::TASK_STATE_CHANGED => self.untranscribed(event, tx).await,
             _ => Ok(()),
         }
@@ -174,6 +188,42 @@ pub fn found(row: &InsightRow) -> NewEvent {
         changed: json!({
             "meeting": { "__typename": "Meeting", "id": row.meeting_id },
             entity: { "__typename": typename, "id": row.id, "version": row.version },
+        }),
+        invalidates: Vec::new(),
+    }
+}
+
+/// Tells that several meetings were analysed together. `meetingId` and `transcriptId` are those of the first.
+#[must_use]
+pub fn found_across(row: &AnalysisRow, parts: &[PartRow]) -> NewEvent {
+    let first = parts.first();
+    let (engine, _) = across::engine(
+        parts.iter().filter_map(|part| Some((part.engine.as_deref()?, part.instead_of.as_deref()))),
+    );
+    let meetings: Vec<Uuid> = parts.iter().map(|part| part.meeting_id).collect();
+    NewEvent {
+        kind: kind::ANALYSIS_CREATED,
+        source: NAME,
+        ordering_key: row.id,
+        entity: "analysis",
+        entity_id: row.id,
+        verb: "created",
+        class: Class::Event,
+        data: json!({
+            "meetingId": first.map(|part| part.meeting_id),
+            "meetingIds": meetings,
+            "analysisId": row.id,
+            "transcriptId": first.map(|part| part.transcript_id),
+            "taskId": row.task_id,
+            "requestedBy": row.requested_by,
+            "engine": engine,
+            "version": row.version,
+            "occurredAt": rfc3339(row.completed_at.unwrap_or(row.created_at)),
+        }),
+        changed: json!({
+            "analysis": {
+                "__typename": "MeetingAnalysis", "id": row.id, "version": row.version,
+            },
         }),
         invalidates: Vec::new(),
     }

@@ -7,16 +7,19 @@
 //! | [`store`] | SQL |
 //! | [`request`] | the use case: asking for one of them |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`peer`] | what it asks other services when a job needs it |
 //! | [`worker`] | asks the engine, and writes down what it finds |
 //!
 //! `moim.meeting.ended.v1` opens the tasks of a summary and an analysis, and
 //! `moim.transcript.created.v1` puts them into the queue. Whatever an engine finds cites the
-//! segments that it comes from. The engines are in the crate `text`.
+//! segments that it comes from. An analysis over several meetings is made when somebody asks for it, and is
+//! theirs: it is put together from one part a meeting whenever it is read. The engines are in the crate `text`.
 
 pub mod config;
 pub mod domain;
 pub mod error;
 pub mod events;
+pub mod peer;
 pub mod request;
 pub mod schema;
 pub mod store;
@@ -77,6 +80,8 @@ impl Service {
         let schema = schema::builder()
             .data(Desk::new(&kernel, tasks.clone()))
             .data(Requests::new(tasks.clone()))
+            .data(tasks.clone())
+            .data(kernel.pool.clone())
             .finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
             let tasks = known.reads(TASK_TYPENAME, &request);

@@ -1,8 +1,10 @@
 //! Tests of the ai service, on real servers.
 
 mod access;
+mod across;
 mod asking;
 mod health;
 mod listening;
+mod peers;
 mod sdl;
 mod stage;

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use text::Engine;
 use uuid::Uuid;
 
+use crate::peers::Peers;
+
 pub(crate) const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS);
 
 /// A running service and what a test does with it.
@@ -22,6 +24,7 @@ pub(crate) struct Stage {
     pub(crate) kernel: Kernel,
     pub(crate) caller: Caller,
     pub(crate) meetings: Meetings,
+    pub(crate) peers: Peers,
     pub(crate) tasks: Tasks,
     service: Service,
     shutdown: Shutdown,
@@ -54,11 +57,12 @@ impl Stage {
     async fn configured(scope: Scope, config: Config) -> Self {
         let kernel = scope.kernel(NAME, migrator()).await;
         let meetings = Meetings::of(&kernel);
+        let peers = Peers::of(&kernel);
         let service = Service::new(kernel.clone(), config).await.unwrap();
         let caller = Caller::new(service.endpoint(), &kernel.keys);
         let tasks = Tasks::new(kernel.pool.clone(), kernel.outbox.clone(), NAME);
         let shutdown = Shutdown::default();
-        Self { kernel, caller, meetings, tasks, service, shutdown, _scope: scope }
+        Self { kernel, caller, meetings, peers, tasks, service, shutdown, _scope: scope }
     }
 
     /// A meeting of these people, the first of whom leads it, which the service has heard of.
@@ -77,6 +81,13 @@ impl Stage {
             belongs(&self.kernel.pool, meeting, who).await == takes_part
         })
         .await;
+    }
+
+    /// The meeting's newest text.
+    pub(crate) async fn transcript_of(&self, meeting: Uuid) -> Uuid {
+        let mut tx = self.kernel.pool.begin().await.unwrap();
+        let text = ai::store::meeting::transcribed(&mut tx, meeting).await.unwrap();
+        text.unwrap().transcript_id
     }
 
     /// The meeting's tasks, oldest first.

@@ -3,7 +3,7 @@
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
 use platform::cache::{Cache, Kind};
-use platform::idempotency::{self, Claim};
+use platform::idempotency::{self, Claim, Once};
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::outbox::Outbox;
@@ -163,11 +163,12 @@ impl Todos {
     /// [`TodoError`]; `VERSION_CONFLICT` when somebody else was faster.
     pub async fn update(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: i32,
         change: Change,
     ) -> Result<TodoRow, TodoError> {
+        let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
         // Asked before the transaction: another service may have to answer.
         let assignee_id = match &change.assignee_id {
@@ -177,7 +178,10 @@ impl Todos {
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
         };
-        let (mut tx, mut row) = self.lock(&seen, Some(version)).await?;
+        let (mut tx, mut row) = match self.lock(once, &seen, Some(version)).await? {
+            Locked::Now(tx, row) => (tx, row),
+            Locked::Answered(row) => return Ok(row),
+        };
         if row.status.is_final() {
             return Err(Refusal::Finished.into());
         }
@@ -206,15 +210,20 @@ impl Todos {
     /// [`TodoError`].
     pub async fn set_status(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: Option<i32>,
         to: Status,
     ) -> Result<TodoRow, TodoError> {
+        let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
-        let (mut tx, mut row) = self.lock(&seen, version).await?;
+        let (mut tx, mut row) = match self.lock(once, &seen, version).await? {
+            Locked::Now(tx, row) => (tx, row),
+            Locked::Answered(row) => return Ok(row),
+        };
         let from = row.status;
         if !from.go(to)? {
+            tx.commit().await?;
             return Ok(row);
         }
         row.status = to;
@@ -282,19 +291,23 @@ impl Todos {
         if visible { Ok(found) } else { Err(Refusal::TodoNotFound.into()) }
     }
 
-    /// Locks a todo, and refuses an editor who saw an older version.
+    /// Locks a todo, and refuses an editor who saw an older version, unless it is what they did themselves.
     async fn lock(
         &self,
+        once: Once<'_>,
         seen: &TodoRow,
         version: Option<i32>,
-    ) -> Result<(Transaction<'static, Postgres>, TodoRow), TodoError> {
+    ) -> Result<Locked, TodoError> {
         let mut tx = self.pool.begin().await?;
         self.outbox.order(&mut tx, events::ordering_key(seen)).await?;
         let row = todo::lock(&mut tx, seen.id).await?.ok_or(Refusal::TodoNotFound)?;
+        if once.of(row.id).is_repeated(&mut tx).await? {
+            return Ok(Locked::Answered(row));
+        }
         if version.is_some_and(|version| version != row.version) {
             return Err(Refusal::VersionConflict.into());
         }
-        Ok((tx, row))
+        Ok(Locked::Now(tx, row))
     }
 
     async fn meeting(&self, viewer: Uuid, id: &str) -> Result<Uuid, TodoError> {
@@ -330,6 +343,14 @@ impl Todos {
         self.outbox.wake();
         Ok(())
     }
+}
+
+/// A todo that somebody wants to change.
+enum Locked {
+    /// As it is, locked.
+    Now(Transaction<'static, Postgres>, TodoRow),
+    /// The change was made before, under the same key: as it is.
+    Answered(TodoRow),
 }
 
 /// Whether a todo of no meeting is somebody's.

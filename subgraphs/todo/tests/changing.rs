@@ -128,3 +128,30 @@ async fn a_meetings_progress_counts_what_people_want() {
     assert_eq!(found["todos"]["nodes"], json!([{ "title": "a" }, { "title": "b" }]));
     assert_eq!(found["todos"]["pageInfo"]["hasNextPage"], true);
 }
+
+#[tokio::test]
+async fn what_is_sent_again_is_done_once_and_answered_again() {
+    let stage = Stage::idle().await;
+    let who = Uuid::now_v7();
+    let made = stage.create(who, json!({ "title": "Report" })).await;
+    let other = stage.create(who, json!({ "title": "Invoice" })).await;
+    let steps = [
+        ("updateTodo", json!({ "todoId": made["id"], "version": 1, "title": "Long report" })),
+        ("setTodoStatus", json!({ "todoId": made["id"], "version": 2, "status": "DONE" })),
+    ];
+    for (name, mut input) in steps {
+        input["idempotencyKey"] = json!("k");
+        let first = stage.mutate(who, name, input.clone()).await;
+        assert_eq!(first["userErrors"], json!([]), "{name}: {first}");
+        let events = told(&stage.kernel).await.len();
+        assert_eq!(stage.mutate(who, name, input.clone()).await, first, "{name}");
+        assert_eq!(told(&stage.kernel).await.len(), events, "{name}: nothing is told again");
+        // The same key for another todo is another request.
+        input["todoId"] = other["id"].clone();
+        let elsewhere = stage.mutate(who, name, input.clone()).await;
+        assert_eq!(elsewhere["todo"]["id"], other["id"], "{name}: {elsewhere}");
+        input["idempotencyKey"] = json!("x".repeat(201));
+        let refused = stage.mutate(who, name, input).await;
+        assert_eq!(refusal(&refused), ("INVALID_IDEMPOTENCY_KEY", "idempotencyKey"));
+    }
+}

@@ -6,6 +6,7 @@
 
 use async_graphql::MaybeUndefined;
 use platform::cache::{Cache, Kind};
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::outbox::Outbox;
@@ -66,11 +67,12 @@ impl Editing {
     /// [`SegmentError`].
     pub async fn edit(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         revision: i32,
         change: Change,
     ) -> Result<SegmentRow, SegmentError> {
+        let viewer = once.viewer();
         let id = Uuid::parse_str(id).map_err(|_| Refusal::SegmentNotFound)?;
         let found = segment::by_ids(&self.pool, &[id]).await?.pop();
         let seen = found.ok_or(Refusal::SegmentNotFound)?;
@@ -83,6 +85,9 @@ impl Editing {
         let current = segment::lock(&mut tx, id).await?.ok_or(Refusal::SegmentNotFound)?;
         // Nobody else changes it from here on.
         let now = segment::in_transaction(&mut tx, id).await?;
+        if once.of(id).is_repeated(&mut tx).await? {
+            return Ok(now);
+        }
         if current != revision {
             return Err(EditError::Conflict(Box::new(now)));
         }
@@ -90,6 +95,7 @@ impl Editing {
         self.speaker(&mut tx, &now, &change.speaker_id).await?.update_to(&mut speaker_id);
         let text = text.unwrap_or_else(|| now.text.clone());
         if text == now.text && speaker_id == now.speaker_id {
+            tx.commit().await?;
             return Ok(now);
         }
         segment::edit(&mut tx, Edit { id, text: &text, speaker_id, by: viewer }).await?;
@@ -110,11 +116,12 @@ impl Editing {
     /// [`SpeakerError`].
     pub async fn add_speaker(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         transcript: &str,
         label: &str,
         user: Option<&str>,
     ) -> Result<SpeakerRow, SpeakerError> {
+        let viewer = once.viewer();
         let transcript_id = Uuid::parse_str(transcript).map_err(|_| Refusal::TranscriptNotFound)?;
         let found = transcript::meeting_of(&self.pool, transcript_id).await?;
         let meeting_id = found.ok_or(Refusal::TranscriptNotFound)?;
@@ -126,10 +133,15 @@ impl Editing {
             Some(user) => Some(self.person(meeting_id, user).await?),
             None => None,
         };
-        let row = SpeakerRow { id: Uuid::now_v7(), transcript_id, meeting_id, label, user_id };
+        let id = Uuid::now_v7();
+        let row = SpeakerRow { id, transcript_id, meeting_id, label, user_id, version: 1 };
         let mut tx = self.pool.begin().await?;
         self.outbox.order(&mut tx, meeting_id).await?;
         let others = speaker::of(&mut tx, transcript_id).await?;
+        if let Some(earlier) = once.of(transcript_id).answer(&mut tx, id).await? {
+            let known = others.into_iter().find(|speaker| speaker.id == earlier);
+            return Ok(known.ok_or(Refusal::SpeakerNotFound)?);
+        }
         if others.len() >= SPEAKERS_MAX {
             return Err(Refusal::TooManySpeakers.into());
         }
@@ -142,17 +154,19 @@ impl Editing {
         Ok(row)
     }
 
-    /// Calls a speaker otherwise, or says whose voice it is.
+    /// Calls a speaker otherwise, or says whose voice it is; refuses an editor who saw an older version.
     ///
     /// # Errors
     /// [`SpeakerError`].
     pub async fn rename_speaker(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
+        version: Option<i32>,
         label: Option<&str>,
         user: MaybeUndefined<String>,
     ) -> Result<SpeakerRow, SpeakerError> {
+        let viewer = once.viewer();
         let id = Uuid::parse_str(id).map_err(|_| Refusal::SpeakerNotFound)?;
         let seen = speaker::by_id(&self.pool, id).await?.ok_or(Refusal::SpeakerNotFound)?;
         if !self.membership.contains(seen.meeting_id, viewer).await? {
@@ -171,13 +185,21 @@ impl Editing {
         let all = speaker::of(&mut tx, seen.transcript_id).await?;
         let mut row =
             all.iter().find(|one| one.id == id).cloned().ok_or(Refusal::SpeakerNotFound)?;
+        if once.of(id).is_repeated(&mut tx).await? {
+            return Ok(row);
+        }
+        if version.is_some_and(|version| version != row.version) {
+            return Err(EditError::Conflict(Box::new(row)));
+        }
         let before = (row.label.clone(), row.user_id);
         row.label = label.unwrap_or(row.label);
         user.update_to(&mut row.user_id);
         refuse_taken(&all, &row)?;
         if before == (row.label.clone(), row.user_id) {
+            tx.commit().await?;
             return Ok(row);
         }
+        row.version += 1;
         speaker::update(&mut tx, &row).await?;
         self.outbox.append(&mut tx, events::speaker_changed(&row, false, viewer)).await?;
         tx.commit().await?;

@@ -69,6 +69,9 @@ pub enum EditError<T> {
     /// Somebody else was faster; this is what they left.
     #[error("it was changed by someone else: look at it again")]
     Conflict(Box<T>),
+    /// The key for repeating the request can't be used.
+    #[error("the idempotency key can't be used")]
+    Key(UserError),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -87,6 +90,7 @@ impl<T> EditError<T> {
                 let message = "somebody else was faster: this is how it is now";
                 Ok((Some(*now), UserError::new(VERSION_CONFLICT, message).on(version)))
             }
+            Self::Key(error) => Ok((None, error)),
             Self::Database(error) => Err(internal(error)),
         }
     }

@@ -8,6 +8,7 @@ use contract::{event, takes_part};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
+use platform::idempotency;
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
 use platform::outbox::Outbox;
@@ -132,7 +133,8 @@ impl Listener {
         minutes::forget(tx, told.user_id).await?;
         segment::forget(tx, told.user_id).await?;
         speaker::forget(tx, told.user_id).await?;
-        Ok(share::forget(tx, told.user_id).await?)
+        share::forget(tx, told.user_id).await?;
+        Ok(idempotency::forget(tx, told.user_id).await?)
     }
 
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {

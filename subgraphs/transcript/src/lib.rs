@@ -104,7 +104,13 @@ impl Service {
         let membership = contract::takes_part::view(&kernel);
         let exporter = Exporter::new(&kernel, membership.clone(), &transcriber.config);
         let verifier = Verifier::new(&kernel, tasks.clone());
-        let endpoint = endpoint(&kernel, tasks, membership, verifier.clone(), exporter.clone());
+        let hosts = Hosts::new(&kernel);
+        let sharing = Sharing::new(&kernel, membership.clone(), hosts.clone(), &transcriber.config);
+        let review = Review::new(&kernel, membership.clone(), hosts);
+        let editing = Editing::new(&kernel, membership.clone());
+        let changing = (sharing, review, editing);
+        let (looking, exporting) = (verifier.clone(), exporter.clone());
+        let endpoint = endpoint(&kernel, tasks, membership, changing, looking, exporting);
         Ok(Self { kernel, endpoint, transcriber, verifier, exporter })
     }
 
@@ -151,21 +157,20 @@ fn endpoint(
     kernel: &Kernel,
     tasks: Tasks,
     membership: Membership,
+    (sharing, review, editing): (Sharing, Review, Editing),
     verifier: Verifier,
     exporter: Exporter,
 ) -> Arc<Endpoint> {
     let (reader, known) = (Reader::new(kernel.pool.clone(), &kernel.cache), tasks.clone());
-    let hosts = Hosts::new(kernel);
-    let review = Review::new(kernel, membership.clone(), hosts.clone());
     let schema = schema::builder()
         .data(Requests::new(tasks.clone()))
         .data(tasks)
         .data(kernel.pool.clone())
-        .data(Sharing::new(kernel, membership.clone(), hosts))
+        .data(sharing)
         .data(verifier)
         .data(exporter)
         .data(review)
-        .data(Editing::new(kernel, membership.clone()))
+        .data(editing)
         .finish();
     Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
         let tasks = known.reads(TASK_TYPENAME, &request);

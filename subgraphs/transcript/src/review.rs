@@ -5,6 +5,7 @@
 
 use chrono::Utc;
 use platform::cache::Kind;
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::outbox::Outbox;
@@ -53,16 +54,20 @@ impl Review {
     /// [`SectionError`].
     pub async fn update(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: i32,
         title: Option<&str>,
         body: Option<&str>,
     ) -> Result<SectionRow, SectionError> {
+        let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
         let title = title.map(check_title).transpose()?;
         let body = body.map(check_body).transpose()?;
-        let (tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(&seen).await?;
+        if once.of(row.id).is_repeated(&mut tx).await? {
+            return Ok(row);
+        }
         if row.version != version {
             return Err(EditError::Conflict(Box::new(row)));
         }
@@ -82,16 +87,23 @@ impl Review {
     /// [`SectionError`].
     pub async fn verify(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: i32,
     ) -> Result<SectionRow, SectionError> {
+        let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
-        let (tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(&seen).await?;
+        if once.of(row.id).is_repeated(&mut tx).await? {
+            return Ok(row);
+        }
         // Verifying leaves the words as they are: who saw them before sees them now.
         let is_same = |verified: bool| version == row.version - i32::from(verified);
         match row.verified_at {
-            Some(_) if version == row.version || is_same(true) => return Ok(row),
+            Some(_) if version == row.version || is_same(true) => {
+                tx.commit().await?;
+                return Ok(row);
+            }
             None if is_same(false) => {}
             _ => return Err(EditError::Conflict(Box::new(row))),
         }
@@ -105,18 +117,25 @@ impl Review {
     /// [`SectionError`].
     pub async fn reopen(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: i32,
     ) -> Result<SectionRow, SectionError> {
+        let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
         if !self.hosts.leads(seen.meeting_id, viewer).await? {
             return Err(Refusal::NotHost.into());
         }
-        let (tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(&seen).await?;
+        if once.of(row.id).is_repeated(&mut tx).await? {
+            return Ok(row);
+        }
         let is_same = |open: bool| version == row.version - i32::from(open);
         match row.verified_at {
-            None if version == row.version || is_same(true) => return Ok(row),
+            None if version == row.version || is_same(true) => {
+                tx.commit().await?;
+                return Ok(row);
+            }
             Some(_) if is_same(false) => {}
             _ => return Err(EditError::Conflict(Box::new(row))),
         }

@@ -1,10 +1,15 @@
 //! The host shares a meeting's transcript and minutes: with people who don't take part, and by links.
 //!
-//! Both let read, and nothing else. A link's token is told once, to who makes it; only its hash is kept.
+//! Both let read, and nothing else. A link's token is told once, to who makes it; only its hash is kept. Of a
+//! request with an idempotency key the token is derived from that key, the link's id and a secret of the service,
+//! so that the same request can be answered again without keeping the token.
 //! A token that was never given, one that has ended and one that was revoked all get the same answer.
 
 use chrono::{DateTime, Utc};
 use contract::attendance;
+use platform::address::AddressKeys;
+use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::subgraph::PeerError;
@@ -12,6 +17,7 @@ use rand::{TryRngCore as _, rngs::OsRng};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::config::Config;
 use crate::domain::refusal::Refusal;
 use crate::domain::share::{self as rules, LINKS_MAX, PEOPLE_AT_ONCE_MAX, PEOPLE_MAX};
 use crate::events::{self, Shared};
@@ -19,12 +25,18 @@ use crate::host::Hosts;
 use crate::store::share::{self, LinkRow};
 use crate::store::transcript;
 
+/// What the secret of links' tokens is for.
+const PURPOSE: &str = "moim transcript share link";
+
 /// Why nothing was shared.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
     /// The user can mend it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The key for repeating the request can't be used.
+    #[error("the idempotency key can't be used")]
+    Key(UserError),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -42,13 +54,15 @@ pub struct Sharing {
     kernel: Kernel,
     membership: Membership,
     hosts: Hosts,
+    keys: AddressKeys,
 }
 
 impl Sharing {
     /// Over the transcripts in the kernel's database.
     #[must_use]
-    pub fn new(kernel: &Kernel, membership: Membership, hosts: Hosts) -> Self {
-        Self { kernel: kernel.clone(), membership, hosts }
+    pub fn new(kernel: &Kernel, membership: Membership, hosts: Hosts, config: &Config) -> Self {
+        let keys = AddressKeys::derive(PURPOSE, config.download_secrets());
+        Self { kernel: kernel.clone(), membership, hosts, keys }
     }
 
     /// Lets people read. Who can already, or takes part, stays as they are.
@@ -57,11 +71,13 @@ impl Sharing {
     /// [`ShareError`].
     pub async fn with_people(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting: &str,
         people: &[String],
     ) -> Result<Uuid, ShareError> {
+        let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
+        let once = once.of(meeting);
         if !(1..=PEOPLE_AT_ONCE_MAX).contains(&people.len()) {
             return Err(Refusal::InvalidPeople.into());
         }
@@ -81,6 +97,9 @@ impl Sharing {
         }
         let mut tx = self.kernel.pool.begin().await?;
         self.kernel.outbox.order(&mut tx, meeting).await?;
+        if once.is_repeated(&mut tx).await? {
+            return Ok(meeting);
+        }
         let transcript_id = Self::text(&mut tx, meeting).await?;
         let new = share::add_readers(&mut tx, meeting, viewer, &outside).await?;
         if share::count_readers(&mut tx, meeting).await? > PEOPLE_MAX {
@@ -107,41 +126,57 @@ impl Sharing {
     /// [`ShareError`].
     pub async fn withdraw(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting: &str,
         person: &str,
     ) -> Result<Uuid, ShareError> {
+        let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
+        let once = once.of(meeting);
         if let Ok(person) = Uuid::parse_str(person) {
-            let mut connection = self.kernel.pool.acquire().await?;
-            share::remove_reader(&mut connection, meeting, person).await?;
+            let mut tx = self.kernel.pool.begin().await?;
+            if !once.is_repeated(&mut tx).await? {
+                share::remove_reader(&mut tx, meeting, person).await?;
+            }
+            tx.commit().await?;
         }
         Ok(meeting)
     }
 
-    /// Makes a link; gives it, and its token.
+    /// Makes a link; gives it, and its token. Under the same idempotency key it is the same link, and its token
+    /// as long as the service's secret is the same.
     ///
     /// # Errors
     /// [`ShareError`].
     pub async fn create_link(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting: &str,
         expires_at: Option<DateTime<Utc>>,
-    ) -> Result<(LinkRow, String), ShareError> {
+    ) -> Result<(LinkRow, Option<String>), ShareError> {
+        let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
-        let expires_at = rules::link_end(expires_at, Utc::now())?;
-        let mut random = [0; rules::TOKEN_BYTES];
-        OsRng.try_fill_bytes(&mut random)?;
-        let token = rules::token(&random);
+        let once = once.of(meeting);
+        // Judged only of a new link: repeated, the end may have come near.
+        let expires_at = rules::link_end(expires_at, Utc::now());
+        let id = Uuid::now_v7();
+        let token = self.token(once.key(), id)?;
         let hash = rules::token_hash(&token).unwrap_or_default();
         let mut tx = self.kernel.pool.begin().await?;
         self.kernel.outbox.order(&mut tx, meeting).await?;
+        if let Some(earlier) = once.answer(&mut tx, id).await? {
+            drop(tx);
+            let found = share::link(&self.kernel.pool, earlier).await?;
+            let link = found.ok_or(Refusal::LinkNotFound)?;
+            let token = self.token(once.key(), earlier)?;
+            let opened = self.open(&token).await?.filter(|opened| opened.id == earlier);
+            return Ok((link, opened.map(|_| token)));
+        }
         let transcript_id = Self::text(&mut tx, meeting).await?;
         if share::count_links(&mut tx, meeting).await? >= LINKS_MAX {
             return Err(Refusal::TooManyLinks.into());
         }
-        let link = share::add_link(&mut tx, meeting, viewer, &hash, expires_at).await?;
+        let link = share::add_link(&mut tx, id, meeting, viewer, &hash, expires_at?).await?;
         let told = Shared {
             meeting_id: meeting,
             transcript_id,
@@ -152,14 +187,26 @@ impl Sharing {
         self.kernel.outbox.append(&mut tx, events::transcript_shared(told)).await?;
         tx.commit().await?;
         self.kernel.outbox.wake();
-        Ok((link, token))
+        Ok((link, Some(token)))
     }
 
-    /// Revokes a link, at once and for good.
+    /// A token that nobody can guess: random, or of a request that may come again, derived.
+    fn token(&self, key: Option<&str>, link: Uuid) -> Result<String, ShareError> {
+        let mut random = [0; rules::TOKEN_BYTES];
+        match key {
+            Some(key) => random.copy_from_slice(&self.keys.digest(&format!("{link} {key}"))),
+            None => OsRng.try_fill_bytes(&mut random)?,
+        }
+        Ok(rules::token(&random))
+    }
+
+    /// Revokes a link, at once and for good. That can be repeated as often as one likes: an idempotency key
+    /// changes nothing.
     ///
     /// # Errors
     /// [`ShareError`].
-    pub async fn revoke_link(&self, viewer: Uuid, id: &str) -> Result<LinkRow, ShareError> {
+    pub async fn revoke_link(&self, once: Once<'_>, id: &str) -> Result<LinkRow, ShareError> {
+        let viewer = once.viewer();
         let id = Uuid::parse_str(id).map_err(|_| Refusal::LinkNotFound)?;
         let found = share::link(&self.kernel.pool, id).await?.ok_or(Refusal::LinkNotFound)?;
         // Who doesn't take part doesn't hear that there is such a link.

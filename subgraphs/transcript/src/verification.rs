@@ -2,10 +2,11 @@
 
 use async_graphql::Result;
 use platform::error::{Internal as _, UserError};
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::outbox::Outbox;
 use platform::queue::{Job, Progress, QueueError, WorkError};
-use platform::task::{NewTask, Priority, Task, Tasks};
+use platform::task::{NewTask, Priority, Requests, Task, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -49,49 +50,65 @@ impl Verifier {
         Self { pool: kernel.pool.clone(), outbox: kernel.outbox.clone(), tasks }
     }
 
-    /// Asks for a verification of a meeting that `viewer` takes part in; while one is on its way, that is
+    /// Asks for a verification of a meeting that the viewer takes part in; while one is on its way, that is
     /// the answer. User error: `TRANSCRIPT_NOT_READY`.
     ///
     /// # Errors
     /// `QUEUE_FULL`; inner ones, masked.
     pub async fn ask(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: Uuid,
     ) -> Result<std::result::Result<Task, UserError>> {
+        let once = once.of(meeting_id);
         let mut tx = self.pool.begin().await.internal()?;
         // Two who ask at once get the same task.
         self.outbox.order(&mut tx, meeting_id).await.internal()?;
-        let open = task::open_of_meeting(&mut tx, meeting_id, TASK_TYPENAME, Some(TASK_KIND));
-        if let Some(open) = open.await.internal()?.first() {
-            let mut found = self.tasks.get(&[*open]).await.internal()?;
-            if let Some(task) = found.remove(open) {
-                return Ok(Ok(task));
-            }
+        if let Some(earlier) = once.answered(&mut tx).await.internal()? {
+            return self.known(earlier).await;
         }
-        let newest = transcript::newest_complete(&mut tx, meeting_id).await.internal()?;
-        let Some(transcript_id) = newest else {
-            return Ok(Err(Refusal::TranscriptNotReady.into()));
+        let open = task::open_of_meeting(&mut tx, meeting_id, TASK_TYPENAME, Some(TASK_KIND));
+        let open = match open.await.internal()?.first() {
+            Some(open) => self.tasks.get(&[*open]).await.internal()?.remove(open),
+            None => None,
         };
-        let input = Input { meeting_id, transcript_id };
-        let new = NewTask {
-            kind: TASK_KIND,
-            typename: TASK_TYPENAME,
-            queue: QUEUE,
-            job_kind: JOB,
-            // Somebody waits for it.
-            priority: Priority::High,
-            ordering_key: meeting_id,
-            requested_by: Some(viewer),
-            input: serde_json::to_value(input).internal()?,
-            dedupe_key: None,
-            changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting_id } }),
+        let task = if let Some(open) = open {
+            open
+        } else {
+            let newest = transcript::newest_complete(&mut tx, meeting_id).await.internal()?;
+            let Some(transcript_id) = newest else {
+                return Ok(Err(Refusal::TranscriptNotReady.into()));
+            };
+            let input = Input { meeting_id, transcript_id };
+            let new = NewTask {
+                kind: TASK_KIND,
+                typename: TASK_TYPENAME,
+                queue: QUEUE,
+                job_kind: JOB,
+                // Somebody waits for it.
+                priority: Priority::High,
+                ordering_key: meeting_id,
+                requested_by: Some(once.viewer()),
+                input: serde_json::to_value(input).internal()?,
+                dedupe_key: None,
+                changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting_id } }),
+            };
+            let asked = self.tasks.request(&mut tx, new).await;
+            asked.map_err(QueueError::into_graphql)?
         };
-        let asked = self.tasks.request(&mut tx, new).await;
-        let task = asked.map_err(QueueError::into_graphql)?;
+        if let Some(earlier) = once.answer(&mut tx, task.id).await.internal()? {
+            drop(tx);
+            return self.known(earlier).await;
+        }
         tx.commit().await.internal()?;
         self.outbox.wake();
         Ok(Ok(task))
+    }
+
+    /// A task that was answered before, as it is now.
+    async fn known(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
+        let task = self.tasks.get(&[id]).await.internal()?.remove(&id);
+        Ok(task.ok_or_else(Requests::not_found))
     }
 
     /// Does the claimed task to its end. It reads, judges and writes once: another attempt begins anew.

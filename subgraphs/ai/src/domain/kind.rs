@@ -40,6 +40,16 @@ impl Kind {
         }
     }
 
+    /// The mutation that asks for it.
+    #[must_use]
+    pub fn mutation(self) -> &'static str {
+        match self {
+            Self::Summary => "requestSummary",
+            Self::Schedule => "requestSchedule",
+            Self::Analysis => "requestAnalysis",
+        }
+    }
+
     /// The kind as the database names it, which holds no others.
     #[must_use]
     pub fn of(name: &str) -> Self {

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::domain::kind::Kind;
+use crate::store::analysis::{self, AnalysisRow, PartRow};
 use crate::store::insight::{self, InsightRow};
 
 /// What was found, by its id.
@@ -21,6 +22,10 @@ pub struct InsightOf {
     /// What it is.
     pub kind: Kind,
 }
+
+/// An analysis over several meetings, finished or not, with all of its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AnalysisById(pub Uuid);
 
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
@@ -72,5 +77,27 @@ impl Loader<InsightOf> for Reader {
         let rows = insight::of_meetings(&self.pool, &meetings).await?;
         let key = |row: &InsightRow| InsightOf { meeting: row.meeting_id, kind: row.kind };
         Ok(rows.into_iter().map(|row| (key(&row), row)).collect())
+    }
+}
+
+impl Loader<AnalysisById> for Reader {
+    type Value = (AnalysisRow, Vec<PartRow>);
+    type Error = Failure;
+
+    async fn load(
+        &self,
+        keys: &[AnalysisById],
+    ) -> Result<HashMap<AnalysisById, Self::Value>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = analysis::by_ids(&self.pool, &ids).await?;
+        let mut parts: HashMap<Uuid, Vec<PartRow>> = HashMap::new();
+        for part in analysis::parts(&self.pool, &ids).await? {
+            parts.entry(part.analysis_id).or_default().push(part);
+        }
+        let with_parts = |row: AnalysisRow| {
+            let parts = parts.remove(&row.id).unwrap_or_default();
+            (AnalysisById(row.id), (row, parts))
+        };
+        Ok(rows.into_iter().map(with_parts).collect())
     }
 }

@@ -1,14 +1,17 @@
 //! Work that people ask for.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use futures::future::try_join_all;
 use platform::access::{self, may_see};
 use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use platform::task::Requests;
 use uuid::Uuid;
 
 use super::query;
 use super::task::AiTask;
+use crate::domain::across::MEETINGS_MAX;
 use crate::domain::kind::Kind;
 use crate::request::Desk;
 
@@ -17,6 +20,8 @@ use crate::request::Desk;
 pub struct RequestSummaryInput {
     /// The meeting, whose text is there.
     pub meeting_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Of which meeting a schedule is asked for.
@@ -24,13 +29,20 @@ pub struct RequestSummaryInput {
 pub struct RequestScheduleInput {
     /// The meeting, whose text is there.
     pub meeting_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
-/// Of which meeting an analysis is asked for.
+/// Of what an analysis is asked for: either one meeting or several.
 #[derive(Debug, InputObject)]
 pub struct RequestAnalysisInput {
-    /// The meeting, whose text is there.
-    pub meeting_id: ID,
+    /// A meeting, whose text is there. Its analysis is for all who take part.
+    pub meeting_id: Option<ID>,
+    /// 1 to 20 meetings whose texts are there, all of which the viewer takes part in. Their analysis is for
+    /// the viewer.
+    pub meeting_ids: Option<Vec<ID>>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which failed task to try again.
@@ -38,6 +50,8 @@ pub struct RequestAnalysisInput {
 pub struct RetryAiTaskInput {
     /// The task, which has failed.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which task to call off.
@@ -45,6 +59,8 @@ pub struct RetryAiTaskInput {
 pub struct CancelAiTaskInput {
     /// The task, which isn't finished.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A task as it stands after a mutation, or why nothing changed.
@@ -57,6 +73,10 @@ pub struct AiTaskPayload {
 }
 
 impl AiTaskPayload {
+    fn refused(error: UserError) -> Self {
+        Self::tell(Err(error))
+    }
+
     fn tell(outcome: std::result::Result<platform::task::Task, UserError>) -> Self {
         match outcome {
             Ok(task) => Self { task: Some(AiTask(task)), user_errors: Vec::new() },
@@ -78,7 +98,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Of which meeting.")] input: RequestSummaryInput,
     ) -> Result<AiTaskPayload> {
-        ask(ctx, &input.meeting_id, Kind::Summary).await
+        ask(ctx, &input.meeting_id, input.idempotency_key.as_deref(), Kind::Summary).await
     }
 
     /// Asks for follow-up meetings and deadlines, likewise. User errors: MEETING_NOT_FOUND,
@@ -88,16 +108,26 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Of which meeting.")] input: RequestScheduleInput,
     ) -> Result<AiTaskPayload> {
-        ask(ctx, &input.meeting_id, Kind::Schedule).await
+        ask(ctx, &input.meeting_id, input.idempotency_key.as_deref(), Kind::Schedule).await
     }
 
-    /// Asks for an analysis, likewise. User errors: MEETING_NOT_FOUND, TRANSCRIPT_NOT_READY.
+    /// Asks for an analysis: of one meeting likewise, or over several. The latter is put together from what
+    /// each meeting came to; the viewer sees of it the meetings that they take part in when they look. User
+    /// errors: MEETING_NOT_FOUND, TRANSCRIPT_NOT_READY, INVALID_MEETINGS.
     async fn request_analysis(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which meeting.")] input: RequestAnalysisInput,
+        #[graphql(desc = "Of which meeting, or over which.")] input: RequestAnalysisInput,
     ) -> Result<AiTaskPayload> {
-        ask(ctx, &input.meeting_id, Kind::Analysis).await
+        let key = input.idempotency_key.as_deref();
+        match (&input.meeting_id, &input.meeting_ids) {
+            (Some(meeting), None) => ask(ctx, meeting, key, Kind::Analysis).await,
+            (None, Some(meetings)) => ask_across(ctx, meetings, key).await,
+            _ => {
+                Identity::from_ctx(ctx).viewer()?;
+                Ok(AiTaskPayload::refused(invalid("name either a meeting or several")))
+            }
+        }
     }
 
     /// Puts a failed task back into the queue. User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE.
@@ -106,9 +136,12 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: RetryAiTaskInput,
     ) -> Result<AiTaskPayload> {
-        Ok(AiTaskPayload::tell(match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "retryAiTask", input.idempotency_key.as_deref());
+        Ok(AiTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         }))
     }
 
@@ -118,21 +151,33 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: CancelAiTaskInput,
     ) -> Result<AiTaskPayload> {
-        Ok(AiTaskPayload::tell(match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "cancelAiTask", input.idempotency_key.as_deref());
+        Ok(AiTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         }))
     }
 }
 
-async fn ask(ctx: &Context<'_>, meeting: &ID, kind: Kind) -> Result<AiTaskPayload> {
+async fn ask(
+    ctx: &Context<'_>,
+    meeting: &ID,
+    key: Option<&str>,
+    kind: Kind,
+) -> Result<AiTaskPayload> {
     let viewer = Identity::from_ctx(ctx).viewer()?.id;
+    let once = match Once::new(viewer, kind.mutation(), key) {
+        Ok(once) => once,
+        Err(error) => return Ok(AiTaskPayload::refused(error)),
+    };
     let visible = match access::id(meeting) {
         Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
         None => None,
     };
     Ok(AiTaskPayload::tell(match visible {
-        Some(meeting) => ctx.data::<Desk>()?.ask(viewer, meeting, kind).await?,
+        Some(meeting) => ctx.data::<Desk>()?.ask(once, meeting, kind).await?,
         None => {
             let message = "there is no such meeting";
             Err(UserError::new("MEETING_NOT_FOUND", message).on("meetingId"))
@@ -140,8 +185,40 @@ async fn ask(ctx: &Context<'_>, meeting: &ID, kind: Kind) -> Result<AiTaskPayloa
     }))
 }
 
-/// A task of a meeting that the viewer takes part in.
+async fn ask_across(
+    ctx: &Context<'_>,
+    meetings: &[ID],
+    key: Option<&str>,
+) -> Result<AiTaskPayload> {
+    let viewer = Identity::from_ctx(ctx).viewer()?.id;
+    let once = match Once::new(viewer, Kind::Analysis.mutation(), key) {
+        Ok(once) => once,
+        Err(error) => return Ok(AiTaskPayload::refused(error)),
+    };
+    if !(1..=MEETINGS_MAX).contains(&meetings.len()) {
+        return Ok(AiTaskPayload::refused(invalid(format!("name 1 to {MEETINGS_MAX} meetings"))));
+    }
+    let mut ids: Vec<Uuid> = Vec::with_capacity(meetings.len());
+    for id in meetings.iter().filter_map(access::id) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let readable = meetings.iter().all(|id| access::id(id).is_some());
+    let visible = try_join_all(ids.iter().map(|id| may_see(ctx, *id))).await?;
+    if !readable || visible.contains(&false) {
+        let message = "there is no such meeting among them";
+        let error = UserError::new("MEETING_NOT_FOUND", message).on("meetingIds");
+        return Ok(AiTaskPayload::refused(error));
+    }
+    Ok(AiTaskPayload::tell(ctx.data::<Desk>()?.ask_across(once, &ids).await?))
+}
+
+fn invalid(message: impl Into<String>) -> UserError {
+    UserError::new("INVALID_MEETINGS", message).on("meetingIds")
+}
+
+/// A task that the viewer may see.
 async fn known(ctx: &Context<'_>, task: &ID) -> Result<Option<Uuid>> {
-    Identity::from_ctx(ctx).viewer()?;
     Ok(query::task(ctx, task).await?.map(|task| task.0.id))
 }

@@ -5,13 +5,15 @@ use async_graphql::{ScalarType, SimpleObject, Value};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use contract::spoken::moment;
-use platform::error::Internal as _;
+use platform::error::{Internal as _, internal};
 use platform::task::{TaskReads, TasksOf};
 use uuid::Uuid;
 
 use super::loader::{InsightOf, Reads};
 use super::task::AiTask;
+use crate::domain::across::{self, Part, Place, Talk, Topic};
 use crate::domain::kind::Kind;
+use crate::store::analysis::{AnalysisRow, PartRow};
 use crate::store::insight::InsightRow;
 
 /// A day in the form of ISO 8601, like `2026-12-03`.
@@ -45,18 +47,44 @@ fn segments(ids: Vec<Uuid>) -> Vec<Segment> {
     ids.into_iter().map(|id| Segment { id: id.into() }).collect()
 }
 
+/// Where in a meeting something was said.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Citation {
+    /// The meeting.
+    pub meeting: Meeting,
+    /// The segments, in the order of its recording.
+    pub segments: Vec<Segment>,
+}
+
+impl From<Place> for Citation {
+    fn from(place: Place) -> Self {
+        Self { meeting: Meeting(place.meeting), segments: segments(place.segment_ids) }
+    }
+}
+
+fn citations(places: Vec<Place>) -> Vec<Citation> {
+    places.into_iter().map(Citation::from).collect()
+}
+
 /// Something that was said, and where.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CitedText {
     /// What was said.
     pub text: String,
+    /// The meeting in which it was said.
+    pub meeting: Meeting,
     /// The segments that it comes from.
     pub segments: Vec<Segment>,
 }
 
-impl From<text::Cited> for CitedText {
-    fn from(cited: text::Cited) -> Self {
-        Self { text: cited.text, segments: segments(cited.segment_ids) }
+impl CitedText {
+    fn new(meeting: Uuid, cited: text::Cited) -> Self {
+        let segments = segments(cited.segment_ids);
+        Self { text: cited.text, meeting: Meeting(meeting), segments }
+    }
+
+    fn all(meeting: Uuid, cited: &[text::Cited]) -> Vec<Self> {
+        cited.iter().cloned().map(|cited| Self::new(meeting, cited)).collect()
     }
 }
 
@@ -69,19 +97,23 @@ pub struct Keyword {
     pub count: i32,
     /// The segments in which it does.
     pub segments: Vec<Segment>,
+    /// The same by meeting.
+    pub citations: Vec<Citation>,
 }
 
-impl From<text::Keyword> for Keyword {
-    fn from(found: text::Keyword) -> Self {
-        Self { word: found.word, count: found.count, segments: segments(found.segment_ids) }
+impl From<Topic> for Keyword {
+    fn from(topic: Topic) -> Self {
+        let all = topic.places.iter().flat_map(|place| place.segment_ids.clone()).collect();
+        let Topic { word, count, places } = topic;
+        Self { word, count, segments: segments(all), citations: citations(places) }
     }
 }
 
-fn many<A, B: From<A>>(items: &[A]) -> Vec<B>
-where
-    A: Clone,
-{
-    items.iter().cloned().map(B::from).collect()
+impl Keyword {
+    fn new(meeting: Uuid, found: text::Keyword) -> Self {
+        let places = vec![Place { meeting, segment_ids: found.segment_ids }];
+        Topic { word: found.word, count: found.count, places }.into()
+    }
 }
 
 macro_rules! insight {
@@ -127,17 +159,18 @@ impl Summary {
 
     /// The same sentences, each with where it was said.
     async fn overview_sentences(&self) -> Vec<CitedText> {
-        many(&self.found.overview)
+        CitedText::all(self.row.meeting_id, &self.found.overview)
     }
 
     /// What was decided.
     async fn decisions(&self) -> Vec<CitedText> {
-        many(&self.found.decisions)
+        CitedText::all(self.row.meeting_id, &self.found.decisions)
     }
 
     /// What it was about.
     async fn keywords(&self) -> Vec<Keyword> {
-        many(&self.found.keywords)
+        let keyword = |word: &text::Keyword| Keyword::new(self.row.meeting_id, word.clone());
+        self.found.keywords.iter().map(keyword).collect()
     }
 
     /// What wrote it: `builtin`, or an engine that the operator chose.
@@ -256,68 +289,168 @@ pub struct TalkTime {
     pub speaker: Option<String>,
     /// How long, in milliseconds.
     pub duration_ms: i64,
+    /// Where: the longest segments of each meeting, at most 100.
+    pub citations: Vec<Citation>,
 }
 
-/// An analysis that the asker may see.
+impl From<Talk> for TalkTime {
+    fn from(Talk { speaker, duration_ms, places }: Talk) -> Self {
+        Self { speaker, duration_ms, citations: citations(places) }
+    }
+}
+
+/// Something that somebody is to do.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(unresolvable = "id")]
+pub struct Todo {
+    /// Id of the todo.
+    pub id: ID,
+}
+
+/// A todo that wasn't finished when an analysis was made.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct OpenTodo {
+    /// The todo as it is now; null when it can't be seen any more.
+    pub todo: Option<Todo>,
+    /// The meeting that it belongs to.
+    pub meeting: Meeting,
+    /// What was said that it comes from; empty when a person wrote it down.
+    pub segments: Vec<Segment>,
+}
+
+/// An analysis that the asker may see: of one meeting, or of those of several that they may see.
 #[derive(Debug, Clone)]
 pub struct MeetingAnalysis {
-    pub(super) row: InsightRow,
-    found: text::Analysis,
+    pub(super) id: Uuid,
+    /// One for each meeting, at least one.
+    parts: Vec<Part>,
+    is_over_many: bool,
+    engine: String,
+    instead_of: Option<String>,
+    version: i32,
+    created_at: DateTime<Utc>,
 }
 
-insight!(MeetingAnalysis, text::Analysis);
+impl TryFrom<InsightRow> for MeetingAnalysis {
+    type Error = serde_json::Error;
 
-/// How a meeting went.
+    fn try_from(row: InsightRow) -> std::result::Result<Self, Self::Error> {
+        let found = serde_json::from_value(row.content)?;
+        Ok(Self {
+            id: row.id,
+            parts: vec![Part { meeting: row.meeting_id, found, open_todos: Vec::new() }],
+            is_over_many: false,
+            engine: row.engine,
+            instead_of: row.instead_of,
+            version: row.version,
+            created_at: row.created_at,
+        })
+    }
+}
+
+impl MeetingAnalysis {
+    /// An analysis over several meetings, out of these parts; `None` while it isn't finished, or without any
+    /// part.
+    ///
+    /// # Errors
+    /// When a part can't be read.
+    pub(super) fn across(
+        row: AnalysisRow,
+        parts: Vec<PartRow>,
+    ) -> std::result::Result<Option<Self>, serde_json::Error> {
+        let Some(created_at) = row.completed_at.filter(|_| !parts.is_empty()) else {
+            return Ok(None);
+        };
+        let by = parts
+            .iter()
+            .filter_map(|part| Some((part.engine.as_deref()?, part.instead_of.as_deref())));
+        let (engine, instead_of) = across::engine(by);
+        let (engine, instead_of) = (engine.to_owned(), instead_of.map(str::to_owned));
+        let parts = parts.into_iter().map(|part| {
+            Ok(Part {
+                meeting: part.meeting_id,
+                found: serde_json::from_value(part.content.unwrap_or_default())?,
+                open_todos: serde_json::from_value(part.open_todos.unwrap_or_default())?,
+            })
+        });
+        let parts = parts.collect::<std::result::Result<_, serde_json::Error>>()?;
+        let (id, version) = (row.id, row.version);
+        let is_over_many = true;
+        Ok(Some(Self { id, parts, is_over_many, engine, instead_of, version, created_at }))
+    }
+}
+
+/// How a meeting went, or several together.
 #[Object]
 impl MeetingAnalysis {
     /// Id of the analysis.
     async fn id(&self) -> ID {
-        self.row.id.into()
+        self.id.into()
     }
 
-    /// The meeting.
-    async fn meeting(&self) -> Meeting {
-        Meeting(self.row.meeting_id)
+    /// The meeting; of an analysis over several the first that the viewer takes part in.
+    async fn meeting(&self) -> Result<Meeting> {
+        let first = self.parts.first().ok_or_else(|| internal("an analysis of nothing"))?;
+        Ok(Meeting(first.meeting))
     }
 
-    /// What it was about, the most frequent first.
+    /// The meetings, in the order in which they were named. Of those that the viewer doesn't take part in any
+    /// more nothing is in the analysis.
+    async fn meetings(&self) -> Vec<Meeting> {
+        self.parts.iter().map(|part| Meeting(part.meeting)).collect()
+    }
+
+    /// What it was about, the most frequent first; over several meetings first what came up in more of them.
     async fn topics(&self) -> Vec<Keyword> {
-        many(&self.found.topics)
+        across::topics(&self.parts).into_iter().map(Keyword::from).collect()
     }
 
-    /// Who spoke for how long, the longest first.
+    /// Who spoke for how long, the longest first. Whoever has the same label in several meetings counts as
+    /// the same.
     async fn talk_time(&self) -> Vec<TalkTime> {
-        let time = |time: &text::said::TalkTime| TalkTime {
-            speaker: time.speaker.clone(),
-            duration_ms: time.duration_ms,
-        };
-        self.found.talk_time.iter().map(time).collect()
+        across::talk_time(&self.parts).into_iter().map(TalkTime::from).collect()
     }
 
-    /// What was decided.
+    /// What was decided, meeting by meeting.
     async fn decisions(&self) -> Vec<CitedText> {
-        many(&self.found.decisions)
+        let of = |part: &Part| CitedText::all(part.meeting, &part.found.decisions);
+        self.parts.iter().flat_map(of).collect()
     }
 
-    /// What worked it out: `builtin`, or an engine that the operator chose.
+    /// The todos that weren't finished when it was made, meeting by meeting; null for an analysis that
+    /// wasn't asked for over several meetings: a meeting has `todos`.
+    async fn open_todos(&self) -> Option<Vec<OpenTodo>> {
+        let of = |part: &Part| {
+            let meeting = Meeting(part.meeting);
+            part.open_todos.clone().into_iter().map(move |open| OpenTodo {
+                todo: Some(Todo { id: open.todo_id.into() }),
+                meeting,
+                segments: segments(open.segment_ids),
+            })
+        };
+        self.is_over_many.then(|| self.parts.iter().flat_map(of).collect())
+    }
+
+    /// What worked it out: `builtin`, or an engine that the operator chose. `builtin` also when it stood in
+    /// for that engine in one of the meetings.
     async fn engine(&self) -> &str {
-        &self.row.engine
+        &self.engine
     }
 
     /// The engine that the operator chose, when it gave nothing that can be used and the built-in one
     /// stood in; null otherwise.
     async fn instead_of(&self) -> Option<&str> {
-        self.row.instead_of.as_deref()
+        self.instead_of.as_deref()
     }
 
     /// Rises when it is worked out anew.
     async fn version(&self) -> i32 {
-        self.row.version
+        self.version
     }
 
     /// When it was worked out.
     async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+        self.created_at
     }
 }
 

@@ -1,5 +1,6 @@
 //! SQL and nothing else. Lookups of many take `= ANY($1)`: one statement for a whole request.
 
+pub mod analysis;
 pub mod insight;
 pub mod meeting;
 pub mod task;

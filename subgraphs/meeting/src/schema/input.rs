@@ -56,6 +56,8 @@ pub struct CreateMeetingsInput {
 pub struct CancelMeetingTaskInput {
     /// The task, which isn't finished.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which failed task to try again.
@@ -63,6 +65,8 @@ pub struct CancelMeetingTaskInput {
 pub struct RetryMeetingTaskInput {
     /// The task, which has failed.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which tasks a list shows. Everything that is given must fit.

@@ -1,7 +1,7 @@
 //! Planning, holding and recording meetings.
 
 use async_graphql::{Context, ID, Object, Result};
-use platform::{identity::Identity, task::Requests};
+use platform::{idempotency::Once, identity::Identity, task::Requests};
 use uuid::Uuid;
 
 use super::{
@@ -72,9 +72,12 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: RetryMeetingTaskInput,
     ) -> Result<MeetingTaskPayload> {
-        let outcome = match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "retryMeetingTask", input.idempotency_key.as_deref());
+        let outcome = match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         };
         Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
     }
@@ -86,9 +89,12 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: CancelMeetingTaskInput,
     ) -> Result<MeetingTaskPayload> {
-        let outcome = match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "cancelMeetingTask", input.idempotency_key.as_deref());
+        let outcome = match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         };
         Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
     }

@@ -41,6 +41,8 @@ pub struct UpdateTodoInput {
     pub due_at: MaybeUndefined<DateTime<Utc>>,
     /// How pressing it is.
     pub priority: Option<Priority>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which todo is to move on.
@@ -53,6 +55,8 @@ pub struct SetTodoStatusInput {
     pub status: Status,
     /// The version that the editor saw; refused when it isn't the latest. Left out: whatever it is.
     pub version: Option<i32>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which failed task to try again.
@@ -60,6 +64,8 @@ pub struct SetTodoStatusInput {
 pub struct RetryTodoTaskInput {
     /// The task, which has failed.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which task to call off.
@@ -67,4 +73,6 @@ pub struct RetryTodoTaskInput {
 pub struct CancelTodoTaskInput {
     /// The task, which isn't finished.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, MaybeUndefined, Object, Result, SimpleObject};
 use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use platform::task::Requests;
 use uuid::Uuid;
@@ -81,13 +82,17 @@ impl Mutation {
 
     /// Changes a todo that isn't finished; for everybody who may see it.
     /// User errors: TODO_NOT_FOUND, VERSION_CONFLICT, ILLEGAL_STATUS, INVALID_TITLE,
-    /// INVALID_DESCRIPTION, INVALID_ASSIGNEE.
+    /// INVALID_DESCRIPTION, INVALID_ASSIGNEE, INVALID_IDEMPOTENCY_KEY.
     async fn update_todo(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is to change.")] input: UpdateTodoInput,
     ) -> Result<TodoPayload> {
         let (todos, viewer) = desk(ctx)?;
+        let once = match Once::new(viewer, "updateTodo", input.idempotency_key.as_deref()) {
+            Ok(once) => once,
+            Err(error) => return TodoPayload::tell(Err(TodoError::Key(error))),
+        };
         let change = Change {
             title: input.title,
             description: input.description,
@@ -99,7 +104,7 @@ impl Mutation {
             due_at: input.due_at,
             priority: input.priority,
         };
-        TodoPayload::tell(todos.update(viewer, &input.todo_id, input.version, change).await)
+        TodoPayload::tell(todos.update(once, &input.todo_id, input.version, change).await)
     }
 
     /// Moves a todo on; for everybody who may see it. One that is there already is answered as it is.
@@ -110,7 +115,11 @@ impl Mutation {
         #[graphql(desc = "Which todo, and where to.")] input: SetTodoStatusInput,
     ) -> Result<TodoPayload> {
         let (todos, viewer) = desk(ctx)?;
-        let outcome = todos.set_status(viewer, &input.todo_id, input.version, input.status);
+        let once = match Once::new(viewer, "setTodoStatus", input.idempotency_key.as_deref()) {
+            Ok(once) => once,
+            Err(error) => return TodoPayload::tell(Err(TodoError::Key(error))),
+        };
+        let outcome = todos.set_status(once, &input.todo_id, input.version, input.status);
         TodoPayload::tell(outcome.await)
     }
 
@@ -121,9 +130,12 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: RetryTodoTaskInput,
     ) -> Result<TodoTaskPayload> {
-        Ok(TodoTaskPayload::tell(match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "retryTodoTask", input.idempotency_key.as_deref());
+        Ok(TodoTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         }))
     }
 
@@ -133,9 +145,12 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: CancelTodoTaskInput,
     ) -> Result<TodoTaskPayload> {
-        Ok(TodoTaskPayload::tell(match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "cancelTodoTask", input.idempotency_key.as_deref());
+        Ok(TodoTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         }))
     }
 }
@@ -147,6 +162,5 @@ fn desk<'a>(ctx: &Context<'a>) -> Result<(&'a Todos, Uuid)> {
 
 /// A task of a meeting that the viewer takes part in.
 async fn known(ctx: &Context<'_>, task: &ID) -> Result<Option<Uuid>> {
-    Identity::from_ctx(ctx).viewer()?;
     Ok(query::task(ctx, task).await?.map(|task| task.0.id))
 }

@@ -108,7 +108,8 @@ impl Segment {
     async fn speaker(&self) -> Option<Speaker> {
         let id = self.0.speaker_id?.into();
         let label = self.0.speaker_label.clone()?;
-        Some(Speaker { id, label, user: self.0.speaker_user.map(User::from) })
+        let version = self.0.speaker_version?;
+        Some(Speaker { id, label, user: self.0.speaker_user.map(User::from), version })
     }
 
     /// Where it starts in the recording, in milliseconds.
@@ -220,10 +221,14 @@ pub struct Speaker {
     /// Whose voice it is, if somebody said so; null also when the account is gone.
     #[graphql(directive = viewer_independent::apply())]
     pub user: Option<User>,
+    /// Rises with every change; give it to `renameSpeaker`, so that nobody's change gets lost.
+    #[graphql(directive = viewer_independent::apply())]
+    pub version: i32,
 }
 
 impl From<SpeakerRow> for Speaker {
     fn from(row: SpeakerRow) -> Self {
-        Self { id: row.id.into(), label: row.label, user: row.user_id.map(User::from) }
+        let SpeakerRow { id, label, user_id, version, .. } = row;
+        Self { id: id.into(), label, user: user_id.map(User::from), version }
     }
 }

@@ -5,7 +5,7 @@
 -- What is found there is looked at again composed, for a syllable isn't its beginning. OFFSET 0 keeps the
 -- planner from walking all segments in the order of their ids until it has found enough of them.
 SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id, v.label AS "speaker_label?",
-       v.user_id AS "speaker_user?", s.start_ms, s.end_ms, s.text, s.confidence, s.revision,
+       v.user_id AS "speaker_user?", v.version AS "speaker_version?", s.start_ms, s.end_ms, s.text, s.confidence, s.revision,
        s.edited_at, s.edited_by
 FROM (
     SELECT s.id FROM segment s JOIN transcript t ON t.id = s.transcript_id

@@ -21,6 +21,8 @@ pub struct SegmentRow {
     pub speaker_label: Option<String>,
     /// Whose voice it is.
     pub speaker_user: Option<Uuid>,
+    /// The version of who speaks.
+    pub speaker_version: Option<i32>,
     /// Start in the recording, milliseconds.
     pub start_ms: i64,
     /// End in the recording, milliseconds.
@@ -97,7 +99,8 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SegmentRow>, sqlx
     sqlx::query_as!(
         SegmentRow,
         r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
-                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?",
+                  v.version AS "speaker_version?", s.start_ms, s.end_ms,
                   s.text, s.confidence, s.revision, s.edited_at, s.edited_by
            FROM segment s JOIN transcript t ON t.id = s.transcript_id
            LEFT JOIN speaker v ON v.id = s.speaker_id
@@ -116,7 +119,8 @@ pub async fn of_transcript(pool: &PgPool, id: Uuid) -> Result<Vec<SegmentRow>, s
     sqlx::query_as!(
         SegmentRow,
         r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
-                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?",
+                  v.version AS "speaker_version?", s.start_ms, s.end_ms,
                   s.text, s.confidence, s.revision, s.edited_at, s.edited_by
            FROM segment s JOIN transcript t ON t.id = s.transcript_id
            LEFT JOIN speaker v ON v.id = s.speaker_id
@@ -143,6 +147,7 @@ pub async fn pages(
     let rows = sqlx::query!(
         r#"SELECT page.place AS "place!", s.id, s.transcript_id, t.meeting_id, s.ordinal,
                   s.speaker_id, v.label AS "speaker_label?", v.user_id AS "speaker_user?",
+                  v.version AS "speaker_version?",
                   s.start_ms, s.end_ms, s.text, s.confidence, s.revision, s.edited_at, s.edited_by
            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
                 WITH ORDINALITY AS page (transcript_id, after_id, size, place)
@@ -175,6 +180,7 @@ pub async fn pages(
                 speaker_id: row.speaker_id,
                 speaker_label: row.speaker_label,
                 speaker_user: row.speaker_user,
+                speaker_version: row.speaker_version,
                 start_ms: row.start_ms,
                 end_ms: row.end_ms,
                 text: row.text,
@@ -197,7 +203,8 @@ pub async fn in_transaction(tx: &mut PgConnection, id: Uuid) -> Result<SegmentRo
     sqlx::query_as!(
         SegmentRow,
         r#"SELECT s.id, s.transcript_id, t.meeting_id, s.ordinal, s.speaker_id,
-                  v.label AS "speaker_label?", v.user_id AS "speaker_user?", s.start_ms, s.end_ms,
+                  v.label AS "speaker_label?", v.user_id AS "speaker_user?",
+                  v.version AS "speaker_version?", s.start_ms, s.end_ms,
                   s.text, s.confidence, s.revision, s.edited_at, s.edited_by
            FROM segment s JOIN transcript t ON t.id = s.transcript_id
            LEFT JOIN speaker v ON v.id = s.speaker_id

@@ -164,6 +164,7 @@ pub async fn with(
 /// When the database fails.
 pub async fn add_link(
     tx: &mut PgConnection,
+    id: Uuid,
     meeting: Uuid,
     by: Uuid,
     token_hash: &[u8],
@@ -174,7 +175,7 @@ pub async fn add_link(
         "INSERT INTO share_link (id, meeting_id, created_by, token_hash, expires_at)
          VALUES ($1, $2, $3, $4, $5)
          RETURNING id, meeting_id, created_by, created_at, expires_at, revoked_at",
-        Uuid::now_v7(),
+        id,
         meeting,
         by,
         token_hash,

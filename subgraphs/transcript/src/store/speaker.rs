@@ -16,6 +16,8 @@ pub struct SpeakerRow {
     pub label: String,
     /// Whose voice it is.
     pub user_id: Option<Uuid>,
+    /// Rises with every change by a person.
+    pub version: i32,
 }
 
 /// A speaker that is to be added.
@@ -48,16 +50,17 @@ pub async fn insert(tx: &mut PgConnection, new: NewSpeaker<'_>) -> Result<(), sq
     Ok(())
 }
 
-/// Writes what a speaker is called, and whose voice it is.
+/// Writes what a speaker is called, whose voice it is, and the version. Hold the meeting's ordering key.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn update(tx: &mut PgConnection, row: &SpeakerRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE speaker SET label = $2, user_id = $3 WHERE id = $1",
+        "UPDATE speaker SET label = $2, user_id = $3, version = $4 WHERE id = $1",
         row.id,
         row.label,
         row.user_id,
+        row.version,
     )
     .execute(tx)
     .await?;
@@ -71,7 +74,7 @@ pub async fn update(tx: &mut PgConnection, row: &SpeakerRow) -> Result<(), sqlx:
 pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<SpeakerRow>, sqlx::Error> {
     sqlx::query_as!(
         SpeakerRow,
-        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id
+        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id, v.version
          FROM speaker v JOIN transcript t ON t.id = v.transcript_id WHERE v.id = $1",
         id,
     )
@@ -86,7 +89,7 @@ pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<SpeakerRow>, sqlx::
 pub async fn of_transcripts(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SpeakerRow>, sqlx::Error> {
     sqlx::query_as!(
         SpeakerRow,
-        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id
+        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id, v.version
          FROM speaker v JOIN transcript t ON t.id = v.transcript_id
          WHERE v.transcript_id = ANY($1) ORDER BY v.id",
         ids,
@@ -102,7 +105,7 @@ pub async fn of_transcripts(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<SpeakerRo
 pub async fn of(tx: &mut PgConnection, id: Uuid) -> Result<Vec<SpeakerRow>, sqlx::Error> {
     sqlx::query_as!(
         SpeakerRow,
-        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id
+        "SELECT v.id, v.transcript_id, t.meeting_id, v.label, v.user_id, v.version
          FROM speaker v JOIN transcript t ON t.id = v.transcript_id
          WHERE v.transcript_id = $1 ORDER BY v.id",
         id,

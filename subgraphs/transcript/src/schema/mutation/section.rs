@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub struct UpdateSectionInput {
     pub title: Option<String>,
     /// New body, at most 64 KiB; it may be empty.
     pub body: Option<String>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which section is right as it is.
@@ -29,6 +32,8 @@ pub struct VerifySectionInput {
     pub section_id: ID,
     /// The version that the verifier saw; refused when the section has changed since.
     pub version: i32,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which section may be changed again.
@@ -38,6 +43,8 @@ pub struct ReopenSectionInput {
     pub section_id: ID,
     /// The version that the host saw; refused when the section has changed since.
     pub version: i32,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A section as it stands after a mutation.
@@ -66,9 +73,13 @@ impl SectionMutation {
         #[graphql(desc = "Which section, and how it is to be.")] input: UpdateSectionInput,
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
-        let UpdateSectionInput { section_id, version, title, body } = input;
+        let UpdateSectionInput { section_id, version, title, body, idempotency_key } = input;
         let (title, body) = (title.as_deref(), body.as_deref());
-        tell(ctx, review.update(viewer, &section_id, version, title, body).await).await
+        let outcome = match Once::new(viewer, "updateSection", idempotency_key.as_deref()) {
+            Ok(once) => review.update(once, &section_id, version, title, body).await,
+            Err(error) => Err(SectionError::Key(error)),
+        };
+        tell(ctx, outcome).await
     }
 
     /// Says that a section is right, which locks it; for those who take part in the meeting. When all
@@ -80,7 +91,12 @@ impl SectionMutation {
         #[graphql(desc = "Which section.")] input: VerifySectionInput,
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
-        tell(ctx, review.verify(viewer, &input.section_id, input.version).await).await
+        let key = input.idempotency_key.as_deref();
+        let outcome = match Once::new(viewer, "verifySection", key) {
+            Ok(once) => review.verify(once, &input.section_id, input.version).await,
+            Err(error) => Err(SectionError::Key(error)),
+        };
+        tell(ctx, outcome).await
     }
 
     /// Unlocks a verified section, so that it can be changed and verified again; for the meeting's host.
@@ -91,7 +107,12 @@ impl SectionMutation {
         #[graphql(desc = "Which section.")] input: ReopenSectionInput,
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
-        tell(ctx, review.reopen(viewer, &input.section_id, input.version).await).await
+        let key = input.idempotency_key.as_deref();
+        let outcome = match Once::new(viewer, "reopenSection", key) {
+            Ok(once) => review.reopen(once, &input.section_id, input.version).await,
+            Err(error) => Err(SectionError::Key(error)),
+        };
+        tell(ctx, outcome).await
     }
 }
 

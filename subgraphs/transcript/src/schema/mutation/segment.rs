@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use uuid::Uuid;
 
-use crate::editing::{Change, Editing, SpeakerError};
+use crate::editing::{Change, Editing, SegmentError, SpeakerError};
 use crate::schema::transcript::{Segment, Speaker};
 use crate::store::speaker::SpeakerRow;
 
@@ -20,6 +21,8 @@ pub struct EditSegmentInput {
     pub text: Option<String>,
     /// Who speaks: a speaker of the same transcript; null: nobody knows.
     pub speaker_id: MaybeUndefined<ID>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A voice that is to be named.
@@ -31,6 +34,8 @@ pub struct AddSpeakerInput {
     pub label: String,
     /// Whose voice it is: somebody who takes part in the meeting.
     pub user_id: Option<ID>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What a speaker is to be called, and whose voice it is; what is left out stays.
@@ -38,10 +43,14 @@ pub struct AddSpeakerInput {
 pub struct RenameSpeakerInput {
     /// Which speaker.
     pub speaker_id: ID,
+    /// The version that the editor saw; refused when it isn't the latest. Left out: whatever it is.
+    pub version: Option<i32>,
     /// What it is to be called: 1 to 80 characters, as no other speaker of the transcript.
     pub label: Option<String>,
     /// Whose voice it is: somebody who takes part in the meeting; null: nobody knows.
     pub user_id: MaybeUndefined<ID>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A segment as it stands after a mutation.
@@ -56,7 +65,7 @@ pub struct EditSegmentPayload {
 /// A speaker as it stands after a mutation.
 #[derive(Debug, SimpleObject)]
 pub struct SpeakerPayload {
-    /// The speaker; null when refused.
+    /// The speaker as it is now. On VERSION_CONFLICT: as somebody else left it; null on any other refusal.
     pub speaker: Option<Speaker>,
     /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
@@ -66,7 +75,10 @@ impl SpeakerPayload {
     fn tell(outcome: std::result::Result<SpeakerRow, SpeakerError>) -> Result<Self> {
         Ok(match outcome {
             Ok(row) => Self { speaker: Some(row.into()), user_errors: Vec::new() },
-            Err(error) => Self { speaker: None, user_errors: vec![error.told("speakerId")?.1] },
+            Err(error) => {
+                let (now, error) = error.told("version")?;
+                Self { speaker: now.map(Speaker::from), user_errors: vec![error] }
+            }
         })
     }
 }
@@ -87,7 +99,11 @@ impl SegmentMutation {
     ) -> Result<EditSegmentPayload> {
         let (editing, viewer) = desk(ctx)?;
         let change = Change { text: input.text, speaker_id: id(input.speaker_id) };
-        let edited = editing.edit(viewer, &input.segment_id, input.revision, change).await;
+        let once = Once::new(viewer, "editSegment", input.idempotency_key.as_deref());
+        let edited = match once {
+            Ok(once) => editing.edit(once, &input.segment_id, input.revision, change).await,
+            Err(error) => Err(SegmentError::Key(error)),
+        };
         Ok(match edited {
             Ok(row) => EditSegmentPayload { segment: Some(Segment(row)), user_errors: Vec::new() },
             Err(error) => {
@@ -105,23 +121,29 @@ impl SegmentMutation {
         #[graphql(desc = "The speaker.")] input: AddSpeakerInput,
     ) -> Result<SpeakerPayload> {
         let (editing, viewer) = desk(ctx)?;
-        let AddSpeakerInput { transcript_id, label, user_id } = input;
+        let AddSpeakerInput { transcript_id, label, user_id, idempotency_key } = input;
         let user = user_id.as_deref().map(String::as_str);
-        SpeakerPayload::tell(editing.add_speaker(viewer, &transcript_id, &label, user).await)
+        SpeakerPayload::tell(match Once::new(viewer, "addSpeaker", idempotency_key.as_deref()) {
+            Ok(once) => editing.add_speaker(once, &transcript_id, &label, user).await,
+            Err(error) => Err(SpeakerError::Key(error)),
+        })
     }
 
     /// Calls a speaker otherwise wherever it speaks, or says whose voice it is; for those who take part in
-    /// the meeting. User errors: SPEAKER_NOT_FOUND, INVALID_LABEL, LABEL_TAKEN, INVALID_PERSON.
+    /// the meeting. User errors: SPEAKER_NOT_FOUND, VERSION_CONFLICT, INVALID_LABEL, LABEL_TAKEN,
+    /// INVALID_PERSON.
     async fn rename_speaker(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which speaker, and what it is to be.")] input: RenameSpeakerInput,
     ) -> Result<SpeakerPayload> {
         let (editing, viewer) = desk(ctx)?;
-        let RenameSpeakerInput { speaker_id, label, user_id } = input;
-        let renamed =
-            editing.rename_speaker(viewer, &speaker_id, label.as_deref(), id(user_id)).await;
-        SpeakerPayload::tell(renamed)
+        let RenameSpeakerInput { speaker_id, version, label, user_id, idempotency_key } = input;
+        let (label, user) = (label.as_deref(), id(user_id));
+        SpeakerPayload::tell(match Once::new(viewer, "renameSpeaker", idempotency_key.as_deref()) {
+            Ok(once) => editing.rename_speaker(once, &speaker_id, version, label, user).await,
+            Err(error) => Err(SpeakerError::Key(error)),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::error::{UserError, internal};
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use uuid::Uuid;
 
@@ -16,6 +17,8 @@ pub struct ShareTranscriptInput {
     pub meeting_id: ID,
     /// 1 to 100 people.
     pub user_ids: Vec<ID>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// With whom to share no more.
@@ -25,6 +28,8 @@ pub struct UnshareTranscriptInput {
     pub meeting_id: ID,
     /// Who is to read it no more.
     pub user_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What a link is to lead to, and until when.
@@ -34,6 +39,8 @@ pub struct CreateShareLinkInput {
     pub meeting_id: ID,
     /// Until when: a minute to 90 days from now; left out: in 7 days.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which link is to lead nowhere.
@@ -41,6 +48,8 @@ pub struct CreateShareLinkInput {
 pub struct RevokeShareLinkInput {
     /// The link.
     pub link_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What sharing with people came to.
@@ -57,7 +66,8 @@ pub struct ShareTranscriptPayload {
 pub struct CreateShareLinkPayload {
     /// The link; null when refused.
     pub link: Option<ShareLink>,
-    /// What opens it: give it to `sharedTranscript`. It is told here and never again.
+    /// What opens it: give it to `sharedTranscript`. It is told here and never again, but to whoever sends the
+    /// same `idempotencyKey` again; null then, if the service has other keys by now.
     pub token: Option<String>,
     /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
@@ -87,7 +97,10 @@ impl ShareMutation {
     ) -> Result<ShareTranscriptPayload> {
         let (sharing, viewer) = desk(ctx)?;
         let people: Vec<String> = input.user_ids.into_iter().map(String::from).collect();
-        people_told(sharing.with_people(viewer, &input.meeting_id, &people).await)
+        people_told(match Once::new(viewer, "shareTranscript", input.idempotency_key.as_deref()) {
+            Ok(once) => sharing.with_people(once, &input.meeting_id, &people).await,
+            Err(error) => Err(ShareError::Key(error)),
+        })
     }
 
     /// Takes that back for somebody, at once; for the host. User errors: MEETING_NOT_FOUND, NOT_HOST.
@@ -97,7 +110,12 @@ impl ShareMutation {
         #[graphql(desc = "What, and with whom no more.")] input: UnshareTranscriptInput,
     ) -> Result<ShareTranscriptPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        people_told(sharing.withdraw(viewer, &input.meeting_id, &input.user_id).await)
+        people_told(
+            match Once::new(viewer, "unshareTranscript", input.idempotency_key.as_deref()) {
+                Ok(once) => sharing.withdraw(once, &input.meeting_id, &input.user_id).await,
+                Err(error) => Err(ShareError::Key(error)),
+            },
+        )
     }
 
     /// Makes a link that lets whoever has it read a meeting's text and minutes, without logging in; for its
@@ -109,13 +127,14 @@ impl ShareMutation {
         #[graphql(desc = "To what, and until when.")] input: CreateShareLinkInput,
     ) -> Result<CreateShareLinkPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        let made = sharing.create_link(viewer, &input.meeting_id, input.expires_at).await;
+        let made = match Once::new(viewer, "createShareLink", input.idempotency_key.as_deref()) {
+            Ok(once) => sharing.create_link(once, &input.meeting_id, input.expires_at).await,
+            Err(error) => Err(ShareError::Key(error)),
+        };
         Ok(match made {
-            Ok((link, token)) => CreateShareLinkPayload {
-                link: Some(link.into()),
-                token: Some(token),
-                user_errors: Vec::new(),
-            },
+            Ok((link, token)) => {
+                CreateShareLinkPayload { link: Some(link.into()), token, user_errors: Vec::new() }
+            }
             Err(error) => {
                 let user_errors = vec![told(error)?];
                 CreateShareLinkPayload { link: None, token: None, user_errors }
@@ -131,7 +150,12 @@ impl ShareMutation {
         #[graphql(desc = "Which link.")] input: RevokeShareLinkInput,
     ) -> Result<RevokeShareLinkPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        Ok(match sharing.revoke_link(viewer, &input.link_id).await {
+        let once = Once::new(viewer, "revokeShareLink", input.idempotency_key.as_deref());
+        let revoked = match once {
+            Ok(once) => sharing.revoke_link(once, &input.link_id).await,
+            Err(error) => Err(ShareError::Key(error)),
+        };
+        Ok(match revoked {
             Ok(link) => RevokeShareLinkPayload { link: Some(link.into()), user_errors: Vec::new() },
             Err(error) => RevokeShareLinkPayload { link: None, user_errors: vec![told(error)?] },
         })
@@ -155,6 +179,7 @@ fn people_told(outcome: std::result::Result<Uuid, ShareError>) -> Result<ShareTr
 fn told(error: ShareError) -> Result<UserError> {
     match error {
         ShareError::Refused(refusal) => Ok(refusal.into()),
+        ShareError::Key(error) => Ok(error),
         error => Err(internal(error)),
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use platform::error::UserError;
+use platform::idempotency::Once;
 use platform::identity::Identity;
 use platform::task::Requests;
 use uuid::Uuid;
@@ -17,6 +18,8 @@ use crate::verification::Verifier;
 pub struct RetryTranscriptTaskInput {
     /// The task, which has failed.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which task to call off.
@@ -24,6 +27,8 @@ pub struct RetryTranscriptTaskInput {
 pub struct CancelTranscriptTaskInput {
     /// The task, which isn't finished.
     pub task_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is to be looked at.
@@ -31,6 +36,8 @@ pub struct CancelTranscriptTaskInput {
 pub struct RequestVerificationInput {
     /// The meeting, whose text is there.
     pub meeting_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What asking for a verification came to.
@@ -79,9 +86,11 @@ impl TaskMutation {
             Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
             None => None,
         };
-        let outcome = match visible {
-            Some(meeting) => ctx.data::<Verifier>()?.ask(viewer, meeting).await?,
-            None => Err(Refusal::MeetingNotFound.into()),
+        let once = Once::new(viewer, "requestVerification", input.idempotency_key.as_deref());
+        let outcome = match (once, visible) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(meeting)) => ctx.data::<Verifier>()?.ask(once, meeting).await?,
+            (Ok(_), None) => Err(Refusal::MeetingNotFound.into()),
         };
         let (task, user_errors) = told(outcome);
         Ok(RequestVerificationPayload { task, user_errors })
@@ -94,9 +103,12 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: RetryTranscriptTaskInput,
     ) -> Result<RetryTranscriptTaskPayload> {
-        let outcome = match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.retry(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "retryTranscriptTask", input.idempotency_key.as_deref());
+        let outcome = match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         };
         let (task, user_errors) = told(outcome);
         Ok(RetryTranscriptTaskPayload { task, user_errors })
@@ -109,9 +121,12 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which task.")] input: CancelTranscriptTaskInput,
     ) -> Result<CancelTranscriptTaskPayload> {
-        let outcome = match known(ctx, &input.task_id).await? {
-            Some(id) => ctx.data::<Requests>()?.cancel(id).await?,
-            None => Err(Requests::not_found()),
+        let viewer = Identity::from_ctx(ctx).viewer()?.id;
+        let once = Once::new(viewer, "cancelTranscriptTask", input.idempotency_key.as_deref());
+        let outcome = match (once, known(ctx, &input.task_id).await?) {
+            (Err(error), _) => Err(error),
+            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
+            (Ok(_), None) => Err(Requests::not_found()),
         };
         let (task, user_errors) = told(outcome);
         Ok(CancelTranscriptTaskPayload { task, user_errors })
@@ -129,6 +144,5 @@ fn told(
 
 /// A task of a meeting that the viewer takes part in.
 async fn known(ctx: &Context<'_>, task: &ID) -> Result<Option<Uuid>> {
-    Identity::from_ctx(ctx).viewer()?;
     Ok(query::task(ctx, task).await?.map(|task| task.0.id))
 }
