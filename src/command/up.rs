@@ -111,7 +111,16 @@ async fn start_all(
     });
     let with_demo = !arguments.no_demo && setting::switch("MOIM_DEMO", true)?;
     if with_demo {
-        demo::load(&base).await.context("the demo data can't be loaded")?;
+        let kernel = |of: Name| {
+            let found = services.iter().find(|(name, _)| *name == of);
+            found.map(|(_, service)| service.kernel.clone()).context("a service is missing")
+        };
+        let worked = demo::Services {
+            transcript: kernel(Name::Transcript)?,
+            ai: kernel(Name::Ai)?,
+            todo: kernel(Name::Todo)?,
+        };
+        demo::load(&base, &worked).await.context("the demo data can't be loaded")?;
     }
     welcome(&base, with_demo)?;
     Ok(serving)

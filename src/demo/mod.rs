@@ -1,0 +1,310 @@
+//! Demo data: four people, what they have met about, what runs and what is to come.
+//!
+//! All of it is made through the public API as a client would, but for the texts of the past meetings, of which
+//! there is no recording ([`recognition`]). Loading is idempotent: who is registered already is logged in, each step
+//! looks at what is there, so a start that died half-way is completed by the next one. The last step is the mark
+//! that all is there.
+
+mod api;
+mod recognition;
+mod story;
+
+use anyhow::{Context as _, Result, bail};
+use platform::{kernel::Kernel, task::TaskStatus};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+use api::Api;
+use story::{ALEX, DEMO, HANEUL, MINJI, PLANNED, Past, Person, REVIEW, RUNNING, TODOS, WEEKLY};
+
+/// E-mail address of the demo login.
+pub(crate) const EMAIL: &str = "demo@moim.local";
+/// Password of the demo logins, on machines for trying only.
+pub(crate) const PASSWORD: &str = "moim-demo-2026";
+/// How long the workers may take for what the past meetings came to.
+const WORK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often is looked whether they are done.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The services whose work is waited for, or done here.
+pub(crate) struct Services {
+    pub(crate) transcript: Kernel,
+    pub(crate) ai: Kernel,
+    pub(crate) todo: Kernel,
+}
+
+/// Somebody who is logged in.
+struct Account {
+    api: Api,
+    id: Value,
+}
+
+impl Account {
+    async fn of(anybody: &Api, person: &Person) -> Result<Self> {
+        let (api, id) = anybody.log_in(person.email, person.name, person.locale).await?;
+        Ok(Self { api, id })
+    }
+}
+
+/// Loads the demo data if it isn't there yet.
+///
+/// # Errors
+/// When the API refuses or doesn't answer, or the workers aren't done in time.
+pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
+    let anybody = Api::new(base);
+    let demo = Account::of(&anybody, &DEMO).await?;
+    let there =
+        demo.api.send("{ meetingAnalyses(first: 1) { nodes { id } } }", Value::Null).await?;
+    if there["meetingAnalyses"]["nodes"].get(0).is_some() {
+        return Ok(());
+    }
+    let minji = Account::of(&anybody, &MINJI).await?;
+    let alex = Account::of(&anybody, &ALEX).await?;
+    let haneul = Account::of(&anybody, &HANEUL).await?;
+
+    let review = held(&demo, &[&minji, &alex], &REVIEW, services).await?;
+    let weekly = held(&minji, &[&demo, &haneul], &WEEKLY, services).await?;
+    look_over(&demo, review).await?;
+    share(&demo, &haneul, review).await?;
+    mend(&minji, weekly).await?;
+    write_down(&demo, &alex, review).await?;
+
+    let (title, agenda) = RUNNING;
+    let plan = json!({ "title": title, "agenda": agenda, "participantIds": [minji.id, alex.id] });
+    let running = meeting(&demo, plan).await?;
+    if running["status"] == "SCHEDULED" {
+        let input = json!({ "meetingId": running["id"] });
+        demo.api.mutate("startMeeting", "meeting { id }", input).await?;
+    }
+    for (host, (title, agenda, at)) in [&demo, &minji].into_iter().zip(PLANNED) {
+        let everybody = [&demo, &minji, &alex, &haneul];
+        let others = everybody.iter().filter(|who| who.id != host.id).map(|who| &who.id);
+        let others: Vec<&Value> = others.collect();
+        let plan = json!({
+            "title": title, "agenda": agenda, "participantIds": others, "scheduledAt": at });
+        meeting(host, plan).await?;
+    }
+    read_some(&demo).await?;
+    // The last one: where it is, all else is.
+    let input = json!({ "meetingIds": [review, weekly], "idempotencyKey": "demo" });
+    let asked = demo.api.mutate("requestAnalysis", "task { id }", input).await?;
+    let task: Uuid = serde_json::from_value(asked["task"]["id"].clone())?;
+    finished(&services.ai, |tasks| tasks.iter().any(|one| one.id == task), None).await
+}
+
+/// A meeting of this host's with this title: the one that is there, or a new one.
+async fn meeting(host: &Account, mut plan: Value) -> Result<Value> {
+    let query = "{ meetings(first: 100) { nodes { id title status } } }";
+    let there = host.api.send(query, Value::Null).await?;
+    let nodes = there["meetings"]["nodes"].as_array().cloned().unwrap_or_default();
+    if let Some(known) = nodes.into_iter().find(|node| node["title"] == plan["title"]) {
+        return Ok(known);
+    }
+    plan["idempotencyKey"] = json!(format!("demo {}", plan["title"]));
+    let made = host.api.mutate("createMeeting", "meeting { id title status }", plan).await?;
+    Ok(made["meeting"].clone())
+}
+
+/// A meeting that is over, with its text, and all that the workers found in it.
+async fn held(
+    host: &Account,
+    guests: &[&Account],
+    past: &'static Past,
+    services: &Services,
+) -> Result<Uuid> {
+    let guests: Vec<&Value> = guests.iter().map(|guest| &guest.id).collect();
+    let plan = json!({
+        "title": past.title, "agenda": past.agenda, "participantIds": guests,
+        "language": past.language });
+    let known = meeting(host, plan).await?;
+    let input = json!({ "meetingId": known["id"] });
+    if known["status"] == "SCHEDULED" {
+        host.api.mutate("startMeeting", "meeting { id }", input.clone()).await?;
+    }
+    if known["status"] == "SCHEDULED" || known["status"] == "IN_PROGRESS" {
+        host.api.mutate("endMeeting", "meeting { id }", input.clone()).await?;
+    }
+    let id: Uuid = serde_json::from_value(known["id"].clone())?;
+    recognition::transcribe(&services.transcript, id, past).await?;
+    name_speakers(host, id, past).await?;
+    let of = |tasks: &[platform::task::Task], kind: &str| tasks.iter().any(|one| one.kind == kind);
+    let both = |tasks: &[_]| of(tasks, "SUMMARY") && of(tasks, "ANALYSIS");
+    finished(&services.ai, both, Some(id)).await?;
+    finished(&services.todo, |tasks| of(tasks, "EXTRACTION"), Some(id)).await?;
+    host.api.mutate("requestSchedule", "task { id }", input).await?;
+    finished(&services.ai, |tasks| of(tasks, "SCHEDULE"), Some(id)).await?;
+    Ok(id)
+}
+
+/// Waits until a service's tasks (of this meeting) are complete, `these` being among them.
+async fn finished(
+    kernel: &Kernel,
+    these: impl Fn(&[platform::task::Task]) -> bool,
+    meeting: Option<Uuid>,
+) -> Result<()> {
+    let tasks = kernel.tasks();
+    let end = Instant::now() + WORK_TIMEOUT;
+    loop {
+        let list = platform::task::List {
+            typename: if kernel.service == todo::NAME { "TodoTask" } else { "AiTask" },
+            group: meeting,
+            ..platform::task::List::default()
+        };
+        let page = platform::page::Page::new(None, None)
+            .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+        let found = tasks.list(page, &list).await?;
+        if these(&found) && found.iter().all(|task| task.status == TaskStatus::Completed) {
+            return Ok(());
+        }
+        if let Some(task) = found.iter().find(|task| task.status == TaskStatus::Failed) {
+            bail!("the task {} of {} has failed", task.id, kernel.service);
+        }
+        if Instant::now() > end {
+            bail!("the workers of {} aren't done after {WORK_TIMEOUT:?}", kernel.service);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Says who speaks in each segment.
+async fn name_speakers(host: &Account, meeting: Uuid, past: &'static Past) -> Result<()> {
+    let query = "query ($id: ID!) { meeting(id: $id) { transcript {
+        id speakers { id label } segments(first: 100) { nodes { id revision speaker { id } } } } } }";
+    let found = host.api.send(query, json!({ "id": meeting })).await?;
+    let transcript = &found["meeting"]["transcript"];
+    let mut speakers: Vec<Value> = Vec::new();
+    for label in past.speakers {
+        let known = transcript["speakers"].as_array().into_iter().flatten();
+        let known = known.into_iter().find(|speaker| speaker["label"] == *label);
+        speakers.push(match known {
+            Some(speaker) => speaker["id"].clone(),
+            None => {
+                let input = json!({ "transcriptId": transcript["id"], "label": label });
+                let added = host.api.mutate("addSpeaker", "speaker { id }", input).await?;
+                added["speaker"]["id"].clone()
+            }
+        });
+    }
+    let segments = transcript["segments"]["nodes"].as_array().cloned().unwrap_or_default();
+    for (segment, line) in segments.iter().zip(past.lines) {
+        if segment["speaker"].is_null() {
+            let input = json!({
+                "segmentId": segment["id"], "revision": segment["revision"],
+                "speakerId": speakers[line.speaker] });
+            host.api.mutate("editSegment", "segment { id }", input).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The sections of a meeting's minutes.
+async fn sections(who: &Account, meeting: Uuid) -> Result<Vec<Value>> {
+    let query = "query ($id: ID!) { meeting(id: $id) { minutes {
+        sections { id version verifiedAt body } } } }";
+    let found = who.api.send(query, json!({ "id": meeting })).await?;
+    let sections = found["meeting"]["minutes"]["sections"].as_array();
+    sections.cloned().context("the minutes have no sections")
+}
+
+/// Verifies all sections: the minutes are final.
+async fn look_over(host: &Account, meeting: Uuid) -> Result<()> {
+    for section in sections(host, meeting).await? {
+        if section["verifiedAt"].is_null() {
+            let input = json!({ "sectionId": section["id"], "version": section["version"] });
+            host.api.mutate("verifySection", "section { id }", input).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Mends a segment and a section, verifies another one, and asks where to look: the minutes stay a draft.
+async fn mend(host: &Account, meeting: Uuid) -> Result<()> {
+    const HEARD: &str = "출시 발표 자료는 누가 맞나요?";
+    const SAID: &str = "출시 발표 자료는 누가 맡나요?";
+    let query = "query ($id: ID!) { meeting(id: $id) { transcriptTasks { kind }
+        transcript { segments(first: 100) { nodes { id revision text } } } } }";
+    let found = host.api.send(query, json!({ "id": meeting })).await?;
+    let found = &found["meeting"];
+    let segments = found["transcript"]["segments"]["nodes"].as_array().cloned().unwrap_or_default();
+    if let Some(heard) = segments.into_iter().find(|segment| segment["text"] == HEARD) {
+        let input =
+            json!({ "segmentId": heard["id"], "revision": heard["revision"], "text": SAID });
+        host.api.mutate("editSegment", "segment { id }", input).await?;
+    }
+    let sections = sections(host, meeting).await?;
+    if let [first, .., last] = &sections[..]
+        && first["verifiedAt"].is_null()
+    {
+        let body = format!("{}\n(민지가 고침)", last["body"].as_str().unwrap_or_default());
+        let input = json!({ "sectionId": last["id"], "version": last["version"], "body": body });
+        host.api.mutate("updateSection", "section { id }", input).await?;
+        let input = json!({ "sectionId": first["id"], "version": first["version"] });
+        host.api.mutate("verifySection", "section { id }", input).await?;
+    }
+    let asked = found["transcriptTasks"].as_array().into_iter().flatten();
+    if !asked.into_iter().any(|task| task["kind"] == "VERIFICATION") {
+        let input = json!({ "meetingId": meeting });
+        host.api.mutate("requestVerification", "task { id }", input).await?;
+    }
+    Ok(())
+}
+
+/// A link for anybody, and somebody by name who wasn't there.
+async fn share(host: &Account, reader: &Account, meeting: Uuid) -> Result<()> {
+    let query = "query ($id: ID!) { shareLinks(meetingId: $id, first: 1) { nodes { id } } }";
+    let found = host.api.send(query, json!({ "id": meeting })).await?;
+    if found["shareLinks"]["nodes"].get(0).is_none() {
+        let input = json!({ "meetingId": meeting });
+        host.api.mutate("createShareLink", "link { id }", input).await?;
+    }
+    let input = json!({ "meetingId": meeting, "userIds": [reader.id] });
+    host.api.mutate("shareTranscript", "meetingId", input).await?;
+    Ok(())
+}
+
+/// Todos in each state: those that people write down, beside what was found in the text.
+async fn write_down(host: &Account, assignee: &Account, meeting: Uuid) -> Result<()> {
+    let query =
+        "query ($id: ID!) { meeting(id: $id) { todos(first: 100) { nodes { id title status } } } }";
+    let found = host.api.send(query, json!({ "id": meeting })).await?;
+    let todos = found["meeting"]["todos"]["nodes"].as_array().cloned().unwrap_or_default();
+    // The first of those that were found is taken up; the others wait as proposals.
+    if let Some(first) = todos.iter().find(|todo| todo["status"] == "PROPOSED")
+        && !todos.iter().any(|todo| todo["title"] == TODOS[0].0)
+    {
+        let input = json!({ "todoId": first["id"], "status": "OPEN" });
+        host.api.mutate("setTodoStatus", "todo { id }", input).await?;
+    }
+    for (place, (title, priority, states)) in TODOS.into_iter().enumerate() {
+        let todo = match todos.iter().find(|todo| todo["title"] == title) {
+            Some(todo) => todo.clone(),
+            None => {
+                let who = if place % 2 == 0 { &host.id } else { &assignee.id };
+                let input = json!({
+                    "title": title, "meetingId": meeting, "assigneeId": who, "priority": priority,
+                    "dueAt": "2030-01-04T09:00:00Z" });
+                let made = host.api.mutate("createTodo", "todo { id title status }", input).await?;
+                made["todo"].clone()
+            }
+        };
+        let done = states.iter().position(|state| todo["status"] == *state);
+        for state in states.iter().skip(done.map_or(0, |done| done + 1)) {
+            let input = json!({ "todoId": todo["id"], "status": state });
+            host.api.mutate("setTodoStatus", "todo { id }", input).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads some of the notifications that have come, and leaves the others unread.
+async fn read_some(who: &Account) -> Result<()> {
+    let query = "{ me { notifications(first: 100) { nodes { id } } } }";
+    let found = who.api.send(query, Value::Null).await?;
+    let nodes = found["me"]["notifications"]["nodes"].as_array().cloned().unwrap_or_default();
+    // The older half.
+    let older: Vec<&Value> = nodes.iter().skip(nodes.len() / 2).map(|node| &node["id"]).collect();
+    let input = json!({ "notificationIds": older });
+    who.api.mutate("markNotificationsRead", "me { id }", input).await?;
+    Ok(())
+}

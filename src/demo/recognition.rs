@@ -1,0 +1,96 @@
+//! Texts of the demo's past meetings. There is no recording of them, so the recogniser is one that says what is
+//! written here; all else that happens to a transcription happens to these.
+
+use anyhow::{Context, Result};
+use futures::{FutureExt as _, future::BoxFuture};
+use platform::{
+    kernel::Kernel,
+    object::ObjectError,
+    queue::Progress,
+    task::{NewTask, Priority},
+};
+use serde_json::json;
+use speech::{Engine, Event, Job, Outcome, Segment, Sink, SpeechError};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::story::Past;
+
+/// Silence between two pieces of speech, in milliseconds.
+const PAUSE_MS: u64 = 400;
+/// How long a letter takes to say, in milliseconds: of Hangul, and of Latin letters.
+const LETTER_MS: [u64; 2] = [180, 65];
+
+/// Says what was written down.
+struct Written(&'static Past);
+
+impl Engine for Written {
+    fn transcribe(
+        &self,
+        job: Job,
+        sink: Sink,
+        _: CancellationToken,
+    ) -> BoxFuture<'_, Result<Outcome, SpeechError>> {
+        async move {
+            let tag = self.0.language.to_owned();
+            let mut at = 0;
+            let mut events = vec![Event::Language { tag: tag.clone() }];
+            for line in self.0.lines {
+                let letters = line.text.chars().count() as u64;
+                let end_ms = at + letters * LETTER_MS[usize::from(self.0.language == "en")];
+                let text = line.text.to_owned();
+                if end_ms > job.resume_from_ms {
+                    let confidence = line.confidence;
+                    events.push(Event::Segment(Segment { start_ms: at, end_ms, text, confidence }));
+                }
+                at = end_ms + PAUSE_MS;
+            }
+            for event in events {
+                sink.send(event).await.map_err(|_| SpeechError::Cancelled)?;
+            }
+            Ok(Outcome { language: Some(tag), duration_ms: at })
+        }
+        .boxed()
+    }
+}
+
+/// Gives a meeting the text that it would have from a recording; one that has it keeps it.
+///
+/// # Errors
+/// When the transcript service's database or object storage fails.
+pub(super) async fn transcribe(kernel: &Kernel, meeting: Uuid, past: &'static Past) -> Result<()> {
+    let config = transcript::Config::default().engine(Arc::new(Written(past)));
+    let service = transcript::Service::new(kernel.clone(), config).await?;
+    let key = format!("demo/{meeting}");
+    match kernel.objects.put(&key, "There is no recording of the demo's meetings.").await {
+        Ok(()) | Err(ObjectError::Exists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let tasks = kernel.tasks();
+    let input = json!({
+        "meetingId": meeting, "recordingId": meeting, "recordingKey": key,
+        "language": past.language,
+    });
+    let new = NewTask {
+        kind: "TRANSCRIPTION",
+        typename: "TranscriptTask",
+        queue: "transcript",
+        job_kind: "transcription",
+        priority: Priority::Normal,
+        ordering_key: meeting,
+        requested_by: None,
+        input,
+        dedupe_key: Some(format!("demo:{meeting}")),
+        changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting } }),
+    };
+    // Opened, and not in the queue: its worker would look for speech in the recording.
+    let mut tx = kernel.pool.begin().await?;
+    let task = tasks.open(&mut tx, new).await?;
+    tx.commit().await?;
+    let Some(claim) = tasks.claim(task.id).await? else { return Ok(()) };
+    let progress = Progress::new(tasks, claim.clone());
+    let cancel = CancellationToken::new();
+    service.transcriber().run(&claim, &progress, &cancel).await.context("a demo text")?;
+    Ok(())
+}
