@@ -101,6 +101,29 @@ query Minutes($meetingId: ID!) {
 }
 `;
 
+const insights = `# What it came to, each item with where it was said.
+query Insights($meetingId: ID!) {
+  meeting(id: $meetingId) {
+    summary { overview decisions { text segments { startMs text } } }
+    schedule { items { kind text date at } }
+    todos(first: 20) { nodes { id title status assignee { name } dueAt } }
+  }
+}
+
+# And several meetings together (the demo has one).
+query Analyses {
+  meetingAnalyses(first: 5) {
+    nodes {
+      meetings { title }
+      topics { word count citations { meeting { title } segments { text } } }
+      talkTime { speaker durationMs }
+      decisions { text meeting { title } }
+      openTodos { todo { title status } meeting { title } }
+    }
+  }
+}
+`;
+
 const json = (value) => JSON.stringify(value, null, 2);
 const meeting = json({ meetingId: "" });
 
@@ -112,4 +135,5 @@ export const tabs = [
   { query: watch, variables: meeting },
   { query: segments, variables: meeting },
   { query: minutes, variables: meeting },
+  { query: insights, variables: meeting },
 ];

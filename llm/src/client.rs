@@ -32,6 +32,7 @@ pub struct Client {
     url: Url,
     model: String,
     key: Option<SecretString>,
+    answer_tokens: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +65,8 @@ impl Client {
             .build()?;
         let mut url = config.url.clone();
         url.set_path(&format!("{}/chat/completions", url.path().trim_end_matches('/')));
-        Ok(Self { http, url, model: config.model.clone(), key: config.key.clone() })
+        let (model, key) = (config.model.clone(), config.key.clone());
+        Ok(Self { http, url, model, key, answer_tokens: config.answer_tokens })
     }
 
     /// The model's name.
@@ -124,6 +126,9 @@ impl Client {
             .map(|message| json!({ "role": message.role, "content": message.content }))
             .collect();
         let mut body = json!({ "model": self.model, "messages": messages, "temperature": 0 });
+        if let Some(tokens) = self.answer_tokens {
+            body["max_tokens"] = tokens.into();
+        }
         if let Some(format) = format {
             body["response_format"] = format;
         }

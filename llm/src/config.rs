@@ -34,11 +34,13 @@ pub struct Config {
     pub deadline: Duration,
     /// How much text is asked about at once, in characters.
     pub passage_chars: usize,
+    /// Most tokens of an answer, as the server is told; `None` leaves it to the server.
+    pub answer_tokens: Option<u32>,
 }
 
 impl Config {
     /// Reads `MOIM_AI_URL`, `MOIM_AI_MODEL`, `MOIM_AI_KEY` (default none), `MOIM_AI_TIMEOUT_MS`,
-    /// `MOIM_AI_DEADLINE_MS` and `MOIM_AI_PASSAGE_CHARS`.
+    /// `MOIM_AI_DEADLINE_MS`, `MOIM_AI_PASSAGE_CHARS` and `MOIM_AI_ANSWER_TOKENS` (default none).
     ///
     /// # Errors
     /// When one of the first two is missing, or a value can't be used.
@@ -63,6 +65,15 @@ impl Config {
         if passage_chars < 500 {
             return Err(ConfigError::invalid(name, "too few to say anything", help));
         }
+        let answer_tokens = match parsed(
+            source,
+            "MOIM_AI_ANSWER_TOKENS",
+            0,
+            "give the most tokens of an answer, like 2048; 0 leaves it to the server",
+        )? {
+            0 => None,
+            tokens => Some(tokens),
+        };
         Ok(Self {
             url,
             model,
@@ -70,6 +81,7 @@ impl Config {
             timeout: milliseconds("MOIM_AI_TIMEOUT_MS", TIMEOUT_MS_DEFAULT)?,
             deadline: milliseconds("MOIM_AI_DEADLINE_MS", DEADLINE_MS_DEFAULT)?,
             passage_chars,
+            answer_tokens,
         })
     }
 }

@@ -73,6 +73,7 @@ fn engine(url: &str) -> LanguageModel {
         timeout: Duration::from_millis(500),
         deadline: Duration::from_secs(20),
         passage_chars: 500,
+        answer_tokens: Some(2_048),
     };
     LanguageModel::new(Client::new(&config).unwrap(), config.passage_chars, config.deadline)
 }
@@ -134,6 +135,7 @@ async fn what_a_model_says_is_used_with_what_it_cites() {
     assert_eq!(found.keywords.len(), 1);
 
     let asked = &server.asked()[0];
+    assert_eq!(asked["max_tokens"], 2_048);
     assert_eq!(asked["model"], "small");
     assert_eq!(asked["response_format"]["json_schema"]["strict"], true);
     let text = asked["messages"][1]["content"].as_str().unwrap();

@@ -84,6 +84,9 @@ pub(super) const WEEKLY: Past = Past {
         line(2, "예산은 어떻게 되고 있나요?"),
         line(0, "예산은 지난달보다 십 퍼센트 줄이기로 했습니다."),
         line(1, "그러면 외부 교육은 다음 분기로 미루기로 결정했습니다."),
+        Line {
+            speaker: 2, text: "그 건은 매일로 보내 주실 수 있나요?", confidence: 0.44
+        },
         line(0, "제가 월말까지 예산안을 다시 작성하겠습니다."),
         Line { speaker: 1, text: "출시 발표 자료는 누가 맞나요?", confidence: 0.38 },
         line(0, "발표 자료는 하늘 님이 다음 주 화요일까지 준비해 주세요."),

@@ -81,6 +81,12 @@ impl Tasks {
         self
     }
 
+    /// The same without the cache: what is committed, whether the relay has told of it or not.
+    #[must_use]
+    pub fn uncached(&self) -> Self {
+        Self { copies: None, ..self.clone() }
+    }
+
     /// The same with other figures for a queue than nats/ says.
     #[must_use]
     pub fn with_queue(mut self, spec: QueueSpec) -> Self {
