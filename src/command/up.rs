@@ -153,7 +153,8 @@ fn router_config(base: &str) -> Result<router::Config> {
 const TO_TRY: &str = "
   To try: open the explorer. Its tabs hold the main job, step by step: log in with the first,
   watch the meeting that is in progress, send it a recording, end it, and see its minutes come.
-  `make sample` gives you a recording; README.md has the same job for curl.";
+  `make sample` gives you a recording; README.md has the same job for curl, and a tour of what
+  the demo's people have met about.";
 
 /// Says where everything is and what to try.
 fn welcome(base: &str, with_demo: bool) -> Result<()> {

@@ -9,8 +9,12 @@ mod api;
 mod recognition;
 mod story;
 
-use anyhow::{Context as _, Result, bail};
-use platform::{kernel::Kernel, task::TaskStatus};
+use anyhow::{Context as _, Result};
+use platform::{
+    kernel::Kernel,
+    page::{FIRST_MAX, Page},
+    task::{List, Task},
+};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -22,7 +26,7 @@ use story::{ALEX, DEMO, HANEUL, MINJI, PLANNED, Past, Person, REVIEW, RUNNING, T
 pub(crate) const EMAIL: &str = "demo@moim.local";
 /// Password of the demo logins, on machines for trying only.
 pub(crate) const PASSWORD: &str = "moim-demo-2026";
-/// How long the workers may take for what the past meetings came to.
+/// How long is waited for what the workers find in the past meetings, in all.
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Less than this the recogniser wasn't sure of what it heard.
 const UNSURE: f32 = 0.5;
@@ -52,7 +56,7 @@ impl Account {
 /// Loads the demo data if it isn't there yet.
 ///
 /// # Errors
-/// When the API refuses or doesn't answer, or the workers aren't done in time.
+/// When the API refuses or doesn't answer.
 pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
     let anybody = Api::new(base);
     let demo = Account::of(&anybody, &DEMO).await?;
@@ -65,8 +69,9 @@ pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
     let alex = Account::of(&anybody, &ALEX).await?;
     let haneul = Account::of(&anybody, &HANEUL).await?;
 
-    let review = held(&demo, &[&minji, &alex], &REVIEW, services).await?;
-    let weekly = held(&minji, &[&demo, &haneul], &WEEKLY, services).await?;
+    let until = Instant::now() + WORK_TIMEOUT;
+    let review = held(&demo, &[&minji, &alex], &REVIEW, services, until).await?;
+    let weekly = held(&minji, &[&demo, &haneul], &WEEKLY, services, until).await?;
     look_over(&demo, review).await?;
     share(&demo, &haneul, review).await?;
     mend(&minji, weekly).await?;
@@ -92,7 +97,7 @@ pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
     let input = json!({ "meetingIds": [review, weekly], "idempotencyKey": "demo" });
     let asked = demo.api.mutate("requestAnalysis", "task { id }", input).await?;
     let task: Uuid = serde_json::from_value(asked["task"]["id"].clone())?;
-    finished(&services.ai, |tasks| tasks.iter().any(|one| one.id == task), None).await
+    ended(&services.ai, |tasks| tasks.iter().any(|one| one.id == task), None, until).await
 }
 
 /// A meeting of this host's with this title: the one that is there, or a new one.
@@ -114,6 +119,7 @@ async fn held(
     guests: &[&Account],
     past: &'static Past,
     services: &Services,
+    until: Instant,
 ) -> Result<Uuid> {
     let guests: Vec<&Value> = guests.iter().map(|guest| &guest.id).collect();
     let plan = json!({
@@ -130,43 +136,37 @@ async fn held(
     let id: Uuid = serde_json::from_value(known["id"].clone())?;
     recognition::transcribe(&services.transcript, id, past).await?;
     name_speakers(host, id, past).await?;
-    let of = |tasks: &[platform::task::Task], kind: &str| tasks.iter().any(|one| one.kind == kind);
+    let of = |tasks: &[Task], kind: &str| tasks.iter().any(|one| one.kind == kind);
     let both = |tasks: &[_]| of(tasks, "SUMMARY") && of(tasks, "ANALYSIS");
-    finished(&services.ai, both, Some(id)).await?;
-    finished(&services.todo, |tasks| of(tasks, "EXTRACTION"), Some(id)).await?;
+    ended(&services.ai, both, Some(id), until).await?;
+    ended(&services.todo, |tasks| of(tasks, "EXTRACTION"), Some(id), until).await?;
+    let input = json!({ "meetingId": id, "idempotencyKey": "demo" });
     host.api.mutate("requestSchedule", "task { id }", input).await?;
-    finished(&services.ai, |tasks| of(tasks, "SCHEDULE"), Some(id)).await?;
+    ended(&services.ai, |tasks| of(tasks, "SCHEDULE"), Some(id), until).await?;
     Ok(id)
 }
 
-/// Waits until a service's tasks (of this meeting) are complete, `these` being among them.
-async fn finished(
+/// Waits until a service's tasks (of this meeting) are ended, `these` being among them; or until it has taken too
+/// long: an engine may be slow, or away. What it finds comes later then.
+async fn ended(
     kernel: &Kernel,
-    these: impl Fn(&[platform::task::Task]) -> bool,
+    these: impl Fn(&[Task]) -> bool,
     meeting: Option<Uuid>,
+    until: Instant,
 ) -> Result<()> {
     let tasks = kernel.tasks();
-    let end = Instant::now() + WORK_TIMEOUT;
-    loop {
-        let list = platform::task::List {
-            typename: if kernel.service == todo::NAME { "TodoTask" } else { "AiTask" },
-            group: meeting,
-            ..platform::task::List::default()
-        };
-        let page = platform::page::Page::new(None, None)
-            .map_err(|error| anyhow::anyhow!("{}", error.message))?;
+    while Instant::now() < until {
+        let typename = if kernel.service == todo::NAME { "TodoTask" } else { "AiTask" };
+        let list = List { typename, group: meeting, ..List::default() };
+        let page = Page { first: FIRST_MAX, after: None };
         let found = tasks.list(page, &list).await?;
-        if these(&found) && found.iter().all(|task| task.status == TaskStatus::Completed) {
+        if these(&found) && found.iter().all(|task| task.status.is_final()) {
             return Ok(());
-        }
-        if let Some(task) = found.iter().find(|task| task.status == TaskStatus::Failed) {
-            bail!("the task {} of {} has failed", task.id, kernel.service);
-        }
-        if Instant::now() > end {
-            bail!("the workers of {} aren't done after {WORK_TIMEOUT:?}", kernel.service);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+    tracing::warn!(service = kernel.service, "the demo's work goes on in the background");
+    Ok(())
 }
 
 /// Says who speaks in each segment.

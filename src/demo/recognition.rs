@@ -1,13 +1,13 @@
 //! Texts of the demo's past meetings. There is no recording of them, so the recogniser is one that says what is
 //! written here; all else that happens to a transcription happens to these.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::{FutureExt as _, future::BoxFuture};
 use platform::{
     kernel::Kernel,
     object::ObjectError,
     queue::Progress,
-    task::{NewTask, Priority},
+    task::{NewTask, Priority, TaskStatus},
 };
 use serde_json::json;
 use speech::{Engine, Event, Job, Outcome, Segment, Sink, SpeechError};
@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 use super::story::Past;
 
+/// How often a text is tried that a start that died has left half done.
+const ATTEMPTS_MAX: usize = 5;
 /// Silence between two pieces of speech, in milliseconds.
 const PAUSE_MS: u64 = 400;
 /// How long a letter takes to say, in milliseconds: of Hangul, and of Latin letters.
@@ -68,29 +70,38 @@ pub(super) async fn transcribe(kernel: &Kernel, meeting: Uuid, past: &'static Pa
         Err(error) => return Err(error.into()),
     }
     let tasks = kernel.tasks();
-    let input = json!({
-        "meetingId": meeting, "recordingId": meeting, "recordingKey": key,
-        "language": past.language,
-    });
-    let new = NewTask {
-        kind: "TRANSCRIPTION",
-        typename: "TranscriptTask",
-        queue: "transcript",
-        job_kind: "transcription",
-        priority: Priority::Normal,
-        ordering_key: meeting,
-        requested_by: None,
-        input,
-        dedupe_key: Some(format!("demo:{meeting}")),
-        changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting } }),
-    };
-    // Opened, and not in the queue: its worker would look for speech in the recording.
-    let mut tx = kernel.pool.begin().await?;
-    let task = tasks.open(&mut tx, new).await?;
-    tx.commit().await?;
-    let Some(claim) = tasks.claim(task.id).await? else { return Ok(()) };
-    let progress = Progress::new(tasks, claim.clone());
-    let cancel = CancellationToken::new();
-    service.transcriber().run(&claim, &progress, &cancel).await.context("a demo text")?;
-    Ok(())
+    for attempt in 1..=ATTEMPTS_MAX {
+        let input = json!({
+            "meetingId": meeting, "recordingId": meeting, "recordingKey": key,
+            "language": past.language,
+        });
+        let new = NewTask {
+            kind: "TRANSCRIPTION",
+            typename: "TranscriptTask",
+            queue: "transcript",
+            job_kind: "transcription",
+            priority: Priority::Normal,
+            ordering_key: meeting,
+            requested_by: None,
+            input,
+            dedupe_key: Some(format!("demo:{meeting}:{attempt}")),
+            changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting } }),
+        };
+        // Opened, and not in the queue: its worker would look for speech in the recording.
+        let mut tx = kernel.pool.begin().await?;
+        let task = tasks.open(&mut tx, new).await?;
+        tx.commit().await?;
+        if let Some(claim) = tasks.claim(task.id).await? {
+            let progress = Progress::new(tasks, claim.clone());
+            let cancel = CancellationToken::new();
+            service.transcriber().run(&claim, &progress, &cancel).await.context("a demo text")?;
+            return Ok(());
+        }
+        let ended = tasks.uncached().get(&[task.id]).await?.remove(&task.id);
+        if ended.is_some_and(|task| task.status == TaskStatus::Completed) {
+            return Ok(());
+        }
+        // The process ended in the middle of it, and a worker has tried it since, in vain.
+    }
+    bail!("the demo's texts can't be made")
 }

@@ -202,3 +202,34 @@ async fn transcribed(stage: &Stage) -> Ended {
     .unwrap();
     ended
 }
+
+#[tokio::test]
+async fn who_asked_and_was_removed_sees_nothing_of_what_was_found() {
+    let stage = Stage::new([spoken()]).await;
+    let (ended, _) = finished(&stage).await;
+    let guest = Uuid::now_v7();
+    let about = json!({ "userId": guest });
+    stage.tell("moim.participant.added.v1", ended.meeting, about.clone()).await;
+    let knows = async |takes_part: bool| {
+        let pool = &stage.kernel.pool;
+        eventually(DEADLINE, || async {
+            platform::testing::belongs(pool, ended.meeting, guest).await == takes_part
+        })
+        .await;
+    };
+    knows(true).await;
+    let input = json!({ "meetingId": ended.meeting });
+    let asked = stage.mutate(guest, "requestVerification", "task { id }", input).await;
+    let id: Uuid = asked["task"]["id"].as_str().unwrap().parse().unwrap();
+    eventually(DEADLINE, || async { task(&stage, id).await.status == TaskStatus::Completed }).await;
+    let query = "{ transcriptTasks { nodes { id result { __typename } } } }";
+    let seen = stage.data(&viewer(guest), query, Value::Null).await;
+    assert_eq!(seen["transcriptTasks"]["nodes"][0]["id"], json!(id));
+    assert_ne!(seen["transcriptTasks"]["nodes"][0]["result"], Value::Null);
+
+    stage.tell("moim.participant.removed.v1", ended.meeting, about).await;
+    knows(false).await;
+    let seen = stage.data(&viewer(guest), query, Value::Null).await;
+    let own = json!([{ "id": id, "result": null }]);
+    assert_eq!(seen["transcriptTasks"]["nodes"], own, "that they asked is theirs to know");
+}

@@ -5,7 +5,7 @@ use platform::access::viewer_independent;
 use platform::error::Internal as _;
 use platform::task::{TaskFields, TaskStatus};
 
-use super::access::reads;
+use super::access::{may_see, reads};
 use super::loader::{ById, FoundBy, OfTask};
 use super::transcript::Transcript;
 use super::verification::TranscriptVerification;
@@ -59,7 +59,8 @@ impl TranscriptTask {
     /// What it came to, once it is completed.
     #[graphql(directive = viewer_independent::apply())]
     async fn result(&self, ctx: &Context<'_>) -> Result<Option<TranscriptTaskResult>> {
-        if self.0.status != TaskStatus::Completed {
+        // A list shows what somebody asked for, also of a meeting that they have left.
+        if self.0.status != TaskStatus::Completed || !may_see(ctx, self.0.ordering_key).await? {
             return Ok(None);
         }
         let reads = reads(ctx)?;
