@@ -113,10 +113,16 @@ pub fn talk_time(parts: &[Part]) -> Vec<Talk> {
 /// that did, and instead of which.
 #[must_use]
 pub fn engine<'a>(
-    parts: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
+    parts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
 ) -> (&'a str, Option<&'a str>) {
-    let stood_in = parts.clone().find(|(_, instead_of)| instead_of.is_some());
-    stood_in.or_else(|| parts.clone().next()).unwrap_or(("", None))
+    let mut found = ("", None);
+    for (engine, instead_of) in parts {
+        if instead_of.is_some() {
+            return (engine, instead_of);
+        }
+        found = (engine, None);
+    }
+    found
 }
 
 #[cfg(test)]
@@ -167,8 +173,7 @@ mod tests {
 
     #[test]
     fn who_stood_in_is_told() {
-        let by =
-            |parts: &[(&'static str, Option<&'static str>)]| engine(parts.to_vec().into_iter());
+        let by = |parts: &[(&'static str, Option<&'static str>)]| engine(parts.to_vec());
         assert_eq!(by(&[("openai", None), ("openai", None)]), ("openai", None));
         let mixed = by(&[("openai", None), ("builtin", Some("openai"))]);
         assert_eq!(mixed, ("builtin", Some("openai")));

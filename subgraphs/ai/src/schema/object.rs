@@ -355,7 +355,7 @@ impl MeetingAnalysis {
     /// # Errors
     /// When a part can't be read.
     pub(super) fn across(
-        row: AnalysisRow,
+        row: &AnalysisRow,
         parts: Vec<PartRow>,
     ) -> std::result::Result<Option<Self>, serde_json::Error> {
         let Some(created_at) = row.completed_at.filter(|_| !parts.is_empty()) else {

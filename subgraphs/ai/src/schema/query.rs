@@ -174,7 +174,7 @@ pub(super) async fn visible_across(ctx: &Context<'_>, id: Uuid) -> Result<Option
     let visible = try_join_all(visible).await?;
     let parts =
         parts.into_iter().zip(visible).filter_map(|(part, visible)| visible.then_some(part));
-    MeetingAnalysis::across(row, parts.collect()).internal()
+    MeetingAnalysis::across(&row, parts.collect()).internal()
 }
 
 /// Whether the asker asked for it, or is a service.
