@@ -172,6 +172,14 @@ const MUTATIONS: &[Row] = &[
         Refused("ILLEGAL_STATUS"),
     ),
     row(
+        "requestRecordingPartUpload",
+        "meetingId: \"<meeting>\", sequence: 0, contentType: \"audio/wav\", sizeBytes: 9",
+        "",
+        NO_MEETING,
+        Refused("ILLEGAL_STATUS"),
+    ),
+    host("setRecordingRetention", "meetingId: \"<meeting>\", days: 30"),
+    row(
         "retryTranscriptTask",
         "taskId: \"<transcriptTask>\"",
         "",

@@ -21,6 +21,7 @@ mod live;
 mod main_job;
 mod operations;
 mod operator;
+mod parts;
 mod review;
 mod several;
 mod shared_events;

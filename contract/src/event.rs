@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// Names of all events: CloudEvents types.
 pub mod kind {
     /// All of them.
-    pub const ALL: [&str; 31] = [
+    pub const ALL: [&str; 34] = [
         USER_CREATED,
         USER_UPDATED,
         USER_DELETED,
@@ -20,6 +20,9 @@ pub mod kind {
         MEETING_ENDED,
         MEETING_CANCELLED,
         MINUTES_READY,
+        RECORDING_PART_UPLOADED,
+        RECORDING_CLOSED,
+        RECORDING_DELETED,
         PARTICIPANT_ADDED,
         PARTICIPANT_REMOVED,
         PARTICIPANT_RESPONDED,
@@ -61,6 +64,12 @@ pub mod kind {
     pub const MEETING_CANCELLED: &str = "moim.meeting.cancelled.v1";
     /// A meeting's minutes can be read.
     pub const MINUTES_READY: &str = "moim.meeting.minutesReady.v1";
+    /// A part of a recording can be recognised, while the meeting runs or just after.
+    pub const RECORDING_PART_UPLOADED: &str = "moim.recording.partUploaded.v1";
+    /// No part of a recording comes any more.
+    pub const RECORDING_CLOSED: &str = "moim.recording.closed.v1";
+    /// The file of a recording isn't kept any longer.
+    pub const RECORDING_DELETED: &str = "moim.recording.deleted.v1";
     /// Somebody takes part in a meeting from now on.
     pub const PARTICIPANT_ADDED: &str = "moim.participant.added.v1";
     /// Somebody doesn't take part any more.
@@ -177,6 +186,50 @@ pub struct MeetingEnded {
     pub end_time: Option<DateTime<Utc>>,
     /// The recording's key in object storage; none when nothing was recorded.
     pub audio_file_url: Option<String>,
+}
+
+/// [`kind::RECORDING_PART_UPLOADED`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingPart {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// The recording in parts.
+    pub recording_id: Uuid,
+    /// The part.
+    pub part_id: Uuid,
+    /// Its place in the recording, from 0.
+    pub sequence: i32,
+    /// Where it begins in the recording, milliseconds; none: where the part before it ends.
+    pub start_ms: Option<i64>,
+    /// Its key in object storage.
+    pub object_key: String,
+    /// Language tag of the meeting, if it was chosen.
+    pub language: Option<String>,
+}
+
+/// [`kind::RECORDING_CLOSED`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingClosed {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// The recording in parts.
+    pub recording_id: Uuid,
+    /// Places of the parts that never came, in their order.
+    pub missing_parts: Vec<i32>,
+    /// Language tag of the meeting, if it was chosen.
+    pub language: Option<String>,
+}
+
+/// [`kind::RECORDING_DELETED`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingDeleted {
+    /// The meeting.
+    pub meeting_id: Uuid,
+    /// The recording.
+    pub recording_id: Uuid,
 }
 
 /// [`kind::PARTICIPANT_ADDED`] and [`kind::PARTICIPANT_REMOVED`].

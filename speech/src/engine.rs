@@ -24,19 +24,29 @@ pub struct Job {
     /// Where to begin, in milliseconds from the recording's start: the end of
     /// the last segment that an earlier attempt delivered, else 0.
     pub resume_from_ms: u64,
+    /// Whether nobody needs to speak in it: then silence is an outcome, else
+    /// it is [`SpeechError::NoSpeech`].
+    pub may_be_silent: bool,
 }
 
 impl Job {
     /// A whole recording, its language to be detected.
     #[must_use]
     pub fn new(input: impl Into<PathBuf>) -> Self {
-        Self { input: input.into(), language: None, resume_from_ms: 0 }
+        Self { input: input.into(), language: None, resume_from_ms: 0, may_be_silent: false }
     }
 
     /// The same job in a chosen language.
     #[must_use]
     pub fn language(mut self, tag: Option<String>) -> Self {
         self.language = tag;
+        self
+    }
+
+    /// The same job for a part of a recording: nobody needs to speak in it.
+    #[must_use]
+    pub fn part(mut self) -> Self {
+        self.may_be_silent = true;
         self
     }
 
@@ -101,8 +111,8 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// Two-letter tag; `None` when a resumed job found no more speech and
-    /// none was chosen.
+    /// Two-letter tag; `None` when none was chosen and there was no (more) speech
+    /// in a part or a resumed job.
     pub language: Option<String>,
     /// Length of the recording in milliseconds, as decoded.
     pub duration_ms: u64,

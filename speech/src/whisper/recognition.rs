@@ -45,7 +45,7 @@ pub(super) struct Recognition<'a> {
     ended: bool,
     language: Option<String>,
     language_told: bool,
-    resumed: bool,
+    may_be_silent: bool,
     windows: u32,
     segments: u64,
     last_end_ms: u64,
@@ -73,7 +73,7 @@ impl<'a> Recognition<'a> {
             ended: false,
             language,
             language_told: false,
-            resumed: job.resume_from_ms > 0,
+            may_be_silent: job.may_be_silent || job.resume_from_ms > 0,
             windows: 0,
             segments: 0,
             last_end_ms: job.resume_from_ms,
@@ -101,7 +101,7 @@ impl<'a> Recognition<'a> {
         if self.decoder.position_ms() == 0 {
             return Err(SpeechError::Empty);
         }
-        if self.segments == 0 && !self.resumed {
+        if self.segments == 0 && !self.may_be_silent {
             return Err(SpeechError::NoSpeech);
         }
         Ok(Outcome { language: self.language, duration_ms: self.decoder.position_ms() })

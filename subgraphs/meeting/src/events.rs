@@ -91,6 +91,8 @@ impl Happening<'_> {
                 "recordingId": recording.map(|recording| recording.id),
                 // The key in object storage: readers of it have the storage configured.
                 "audioFileUrl": recording.map(|recording| &recording.object_key),
+                // Then there is no object of that key, but parts told by events of their own.
+                "recordingParted": recording.is_some_and(|recording| recording.parted),
                 "language": meeting.language,
                 "templateSections": sections(meeting),
             }),
@@ -163,6 +165,78 @@ pub fn about(
 fn changed(meeting: &MeetingRecord) -> Value {
     let version = meeting.version;
     json!({ "meeting": { "__typename": "Meeting", "id": meeting.id, "version": version } })
+}
+
+/// The event that tells that a part of a recording can be recognised.
+#[must_use]
+pub fn part_uploaded(
+    meeting: &MeetingRecord,
+    recording_id: Uuid,
+    part: &RecordingRecord,
+) -> NewEvent {
+    let details = json!({
+        "partId": part.id,
+        "sequence": part.sequence,
+        "startMs": part.start_ms,
+        "objectKey": part.object_key,
+        "contentType": part.content_type,
+        "sizeBytes": part.size_bytes,
+        "language": meeting.language,
+    });
+    let told = (kind::RECORDING_PART_UPLOADED, "partUploaded");
+    of_recording(meeting, recording_id, told, details)
+}
+
+/// The event that tells that no part of a recording comes any more, and which are missing.
+#[must_use]
+pub fn recording_closed(
+    meeting: &MeetingRecord,
+    recording_id: Uuid,
+    part_count: i32,
+    missing: &[i32],
+) -> NewEvent {
+    let details = json!({
+        "partCount": part_count,
+        "missingParts": missing,
+        "language": meeting.language,
+    });
+    of_recording(meeting, recording_id, (kind::RECORDING_CLOSED, "closed"), details)
+}
+
+/// The event that tells that the file of a recording isn't kept any longer.
+#[must_use]
+pub fn recording_deleted(meeting: &MeetingRecord, recording_id: Uuid) -> NewEvent {
+    of_recording(meeting, recording_id, (kind::RECORDING_DELETED, "deleted"), json!({}))
+}
+
+/// An event about a recording; told as its type and verb.
+fn of_recording(
+    meeting: &MeetingRecord,
+    recording_id: Uuid,
+    (kind, verb): (&'static str, &'static str),
+    details: Value,
+) -> NewEvent {
+    let mut data = json!({
+        "meetingId": meeting.id,
+        "meetingTitle": meeting.title,
+        "recordingId": recording_id,
+        "occurredAt": rfc3339(Utc::now()),
+    });
+    if let (Value::Object(data), Value::Object(details)) = (&mut data, details) {
+        data.extend(details);
+    }
+    NewEvent {
+        kind,
+        source: NAME,
+        ordering_key: meeting.id,
+        entity: "recording",
+        entity_id: recording_id,
+        verb,
+        class: Class::Event,
+        data,
+        changed: changed(meeting),
+        invalidates: Vec::new(),
+    }
 }
 
 /// Somebody who comes to a meeting, or goes.

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | [`domain`] | rules of meetings, recordings and templates, pure |
 //! | [`store`] | SQL |
-//! | [`meeting`], [`bulk`], [`participation`], [`recording`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload |
+//! | [`meeting`], [`bulk`], [`participation`], [`recording`], [`part`], [`retention`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload, also in parts; how long files are kept |
 //! | [`template`] | templates of people's own |
 //! | [`erasure`] | people whose accounts are deleted leave their meetings |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
-//! | [`worker`] | the creation of many meetings |
+//! | [`worker`], [`sweep`] | the creation of many meetings; what becomes of recordings by itself |
 
 pub mod bulk;
 pub mod config;
@@ -19,10 +19,13 @@ pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod meeting;
+pub mod part;
 pub mod participation;
 pub mod recording;
+pub mod retention;
 pub mod schema;
 pub mod store;
+pub mod sweep;
 pub mod template;
 pub mod upload;
 pub mod worker;
@@ -95,7 +98,7 @@ impl Service {
         upload::routes(self.meetings.clone())
     }
 
-    /// Starts what runs beside requests: the relay, the event consumer and the job worker.
+    /// Starts what runs beside requests: the relay, the event consumer, the job worker and the sweeper.
     pub fn work(&self, shutdown: &Shutdown) {
         let Kernel { pool, bus, cache, outbox, .. } = self.meetings.kernel.clone();
         let relay = Relay::new(pool.clone(), bus.clone(), cache, outbox);
@@ -109,5 +112,6 @@ impl Service {
         let creator = Arc::new(Creator::new(self.meetings.clone()));
         let tasks = self.meetings.tasks.clone();
         shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, creator, shutdown.clone()));
+        shutdown.spawn(sweep::run(self.meetings.clone(), shutdown.clone()));
     }
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     domain::{
+        part::check_count,
         plan::{check_agenda, check_attendees, check_language, check_title},
         refusal::Refusal,
         role::Role,
@@ -30,6 +31,7 @@ use crate::{
     store::{
         self,
         meeting::{MeetingRecord, NewMeeting},
+        part,
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord, RecordingStatus},
         template::TemplateRecord,
@@ -106,6 +108,15 @@ pub struct Change {
     pub agenda: Option<String>,
     /// New time.
     pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// With what a meeting ends.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct End<'a> {
+    /// The recording, if one is named.
+    pub recording_id: Option<&'a str>,
+    /// How many parts the recording in parts has, if somebody says so.
+    pub part_count: Option<i32>,
 }
 
 /// The meetings; cheap to clone.
@@ -287,13 +298,17 @@ impl Meetings {
             Outcome::Already => Ok(meeting),
             Outcome::Move(status) => {
                 meeting.status = status;
+                if let Some(parted) = part::of_meeting(&mut tx, meeting.id).await? {
+                    part::close(&mut tx, parted.id, Utc::now()).await?;
+                }
                 self.write_and_commit(tx, &meeting, Happening::Cancelled).await
             }
         }
     }
 
     /// Ends a meeting with or without a recording; one that has ended is answered as it is,
-    /// unless it has no recording and is given one now: that ends it once more, with it.
+    /// unless it has no recording and is given one now: that ends it once more, with it. Without one
+    /// named, a recording in parts is taken, if there is one.
     ///
     /// # Errors
     /// [`MeetingError`].
@@ -301,14 +316,20 @@ impl Meetings {
         &self,
         viewer: Uuid,
         id: &str,
-        recording_id: Option<&str>,
+        end: End<'_>,
     ) -> Result<MeetingRecord, MeetingError> {
+        let part_count = end.part_count.map(check_count).transpose()?;
         let mut tx = self.kernel.pool.begin().await?;
         let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
         let outcome = meeting.status.after(Step::End)?;
-        let recording = match recording_id {
+        let named = end.recording_id.map(Uuid::parse_str).and_then(Result::ok);
+        if outcome == Outcome::Already && named.is_some() && named == meeting.recording_id {
+            return Ok(meeting);
+        }
+        let parted = part::of_meeting(&mut tx, meeting.id).await?;
+        let recording = match end.recording_id {
             Some(recording_id) => Some(uploaded(&mut tx, meeting.id, recording_id).await?),
-            None => None,
+            None => parted.clone().filter(|parted| parted.deleted_at.is_none()),
         };
         match (outcome, &recording, meeting.recording_id) {
             (Outcome::Move(status), ..) => {
@@ -316,13 +337,27 @@ impl Meetings {
                 meeting.ended_at = Some(Utc::now());
             }
             (Outcome::Already, None, _) => return Ok(meeting),
-            (Outcome::Already, Some(given), Some(had)) if given.id == had => return Ok(meeting),
+            (Outcome::Already, Some(_), _) if end.recording_id.is_none() => return Ok(meeting),
             (Outcome::Already, Some(_), None) if meeting.status == Status::Ended => {}
             (Outcome::Already, Some(_), _) => return Err(Refusal::OtherRecording.into()),
         }
         meeting.recording_id = recording.as_ref().map(|recording| recording.id);
         let happening = Happening::Ended { recording: recording.as_ref() };
-        self.write_and_commit(tx, &meeting, happening).await
+        let meeting = self.write(&mut tx, &meeting, happening).await?;
+        if let Some(mut parted) = parted {
+            if let Some(count) = part_count {
+                part::announce(&mut tx, parted.id, count).await?;
+                parted.part_count = Some(count);
+            }
+            if meeting.recording_id == Some(parted.id) {
+                self.close_if_due(&mut tx, &meeting, &parted, Utc::now()).await?;
+            } else {
+                // Ended with another one: nobody recognises these parts any more.
+                part::close(&mut tx, parted.id, Utc::now()).await?;
+            }
+        }
+        self.commit(tx, meeting.id).await?;
+        Ok(meeting)
     }
 
     /// Reads and locks a meeting that `viewer` takes part in, and what they are there.
@@ -455,7 +490,7 @@ fn check_template<'a>(
     Ok((id, Some(own)))
 }
 
-/// A recording of this meeting whose file is there.
+/// A recording of this meeting whose file is there, or whose parts are or will be.
 async fn uploaded(
     tx: &mut PgConnection,
     meeting_id: Uuid,
@@ -464,10 +499,12 @@ async fn uploaded(
     let id = Uuid::parse_str(recording_id).map_err(|_| Refusal::RecordingNotFound)?;
     let recording = recording::by_id(tx, id)
         .await?
-        .filter(|recording| recording.meeting_id == meeting_id)
+        .filter(|recording| recording.meeting_id == meeting_id && recording.part_of.is_none())
         .ok_or(Refusal::RecordingNotFound)?;
     match recording.status {
         RecordingStatus::Uploaded => Ok(recording),
+        RecordingStatus::Deleted => Err(Refusal::RecordingDeleted.into()),
+        RecordingStatus::Pending if recording.parted => Ok(recording),
         RecordingStatus::Pending => Err(Refusal::RecordingNotUploaded.into()),
     }
 }

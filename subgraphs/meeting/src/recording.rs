@@ -95,14 +95,18 @@ impl Meetings {
         Ok((recording, ticket))
     }
 
-    /// The file of a recording is there: final, and told to those who watch the meeting.
-    /// `None` when the upload lost its right to write.
+    /// The file of a recording, or of a part, is there: final, and told to those who watch the
+    /// meeting. `None` when the upload lost its right to write.
     pub(crate) async fn finish_upload(
         &self,
         id: Uuid,
         attempt: Uuid,
     ) -> Result<Option<RecordingRecord>, sqlx::Error> {
         let mut tx = self.kernel.pool.begin().await?;
+        let known = recording::by_id(&mut tx, id).await?;
+        if let Some(part) = known.filter(|known| known.part_of.is_some()) {
+            return self.finish_part(tx, &part, attempt).await;
+        }
         let Some(recording) = recording::finish_upload(&mut tx, id, attempt).await? else {
             return Ok(None);
         };
@@ -118,7 +122,8 @@ impl Meetings {
         Ok(Some(recording))
     }
 
-    fn ticket(&self, recording: &RecordingRecord) -> Ticket {
+    /// The signed address of a recording or part whose file is to come.
+    pub(crate) fn ticket(&self, recording: &RecordingRecord) -> Ticket {
         let expires = recording.upload_expires_at.timestamp();
         let signature = self.upload_keys.sign(recording.id, expires);
         Ticket {

@@ -188,6 +188,9 @@ pub(crate) fn document(mutation: &str) -> String {
     } else if mutation == "requestRecordingUpload" {
         "recording { id status contentType sizeBytes }
          upload { url method headers { name value } expiresAt }"
+    } else if mutation == "requestRecordingPartUpload" {
+        "recording { id status } part { id sequence startMs status }
+         upload { url method headers { name value } expiresAt }"
     } else {
         "meeting { id title agenda language status version scheduledAt startedAt endedAt
                    host { id } participants { user { id } role }
@@ -209,7 +212,7 @@ pub(crate) fn refusal(payload: &Value) -> (&str, Option<&str>) {
     let errors = payload["userErrors"].as_array().expect("userErrors");
     assert_eq!(errors.len(), 1, "{payload}");
     assert!(errors[0]["message"].as_str().is_some_and(|text| !text.is_empty()));
-    for entity in ["meeting", "recording", "upload", "template"] {
+    for entity in ["meeting", "recording", "part", "upload", "template"] {
         assert!(payload.get(entity).is_none_or(Value::is_null), "{payload}");
     }
     (errors[0]["code"].as_str().expect("code"), errors[0]["field"].as_str())

@@ -18,7 +18,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn code(&self) -> (u16, &str) {
+    pub(crate) fn code(&self) -> (u16, &str) {
         let message = self.body["message"].as_str().unwrap_or_default();
         assert!(!message.is_empty(), "{}", self.body);
         (self.status, self.body["code"].as_str().unwrap_or_default())
@@ -69,6 +69,11 @@ async fn put(target: &Target, body: &[u8]) -> Answer {
     let head =
         format!("content-type: {}\r\ncontent-length: {}\r\n", target.content_type, body.len());
     receive(send(target, &head, body).await).await
+}
+
+/// Sends a file as its ticket says, whatever comes of it.
+pub(crate) async fn send_bytes(ticket: &Value, body: &[u8]) -> Answer {
+    put(&target(ticket), body).await
 }
 
 /// Uploads a file as its ticket says.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use contract::event::kind::{
-    self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED, MEETING_UPDATED, USER_DELETED,
+    self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED, MEETING_UPDATED, RECORDING_CLOSED,
+    RECORDING_DELETED, RECORDING_PART_UPLOADED, USER_DELETED,
 };
 use contract::{event, takes_part};
 use futures::FutureExt as _;
@@ -12,7 +13,7 @@ use platform::idempotency;
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
 use platform::outbox::Outbox;
-use platform::task::{NewTask, Priority, Tasks};
+use platform::task::{NewTask, Priority, TaskStatus, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -24,7 +25,7 @@ use crate::schema::loader::TASK_TYPENAME;
 use crate::store::minutes::{SectionRow, Settled};
 use crate::store::segment::SegmentRow;
 use crate::store::speaker::SpeakerRow;
-use crate::store::{meeting, minutes, segment, share, speaker, task};
+use crate::store::{meeting, minutes, part, segment, share, speaker, task};
 
 /// The durable consumer of other services' events.
 pub const CONSUMER: &str = "transcript-events";
@@ -48,10 +49,38 @@ pub struct Input {
     pub meeting_id: Uuid,
     /// Its recording.
     pub recording_id: Uuid,
-    /// The recording's key in object storage.
+    /// The recording's key in object storage; empty when it comes in parts.
+    #[serde(default)]
     pub recording_key: String,
     /// Language tag, if it was chosen.
     pub language: Option<String>,
+    /// Whether the recording comes in parts, each with a key of its own.
+    #[serde(default)]
+    pub parted: bool,
+}
+
+impl Input {
+    /// The task that does this. The same recording is one task.
+    fn task(&self) -> Result<NewTask<'static>, serde_json::Error> {
+        Ok(NewTask {
+            kind: TASK_KIND,
+            typename: TASK_TYPENAME,
+            queue: QUEUE,
+            job_kind: JOB,
+            priority: Priority::Normal,
+            ordering_key: self.meeting_id,
+            requested_by: None,
+            input: serde_json::to_value(self)?,
+            dedupe_key: Some(dedupe_key(self.recording_id)),
+            changed: json!({ "meeting": meeting_reference(self.meeting_id) }),
+        })
+    }
+}
+
+/// What tells the transcription of a recording from others.
+#[must_use]
+pub fn dedupe_key(recording_id: Uuid) -> String {
+    format!("{JOB}:{recording_id}")
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +92,8 @@ struct MeetingEnded {
     meeting_title: String,
     audio_file_url: Option<String>,
     recording_id: Option<Uuid>,
+    #[serde(default)]
+    recording_parted: bool,
     language: Option<String>,
     #[serde(default)]
     template_sections: Vec<TemplateSection>,
@@ -73,6 +104,7 @@ struct MeetingEnded {
 #[derive(Debug, Clone)]
 pub struct Listener {
     tasks: Tasks,
+    outbox: Outbox,
     revoking: Revoking,
 }
 
@@ -80,7 +112,7 @@ impl Listener {
     /// A listener that creates tasks there.
     #[must_use]
     pub fn new(tasks: Tasks, outbox: Outbox) -> Self {
-        Self { tasks, revoking: Revoking::new(outbox, NAME) }
+        Self { tasks, outbox: outbox.clone(), revoking: Revoking::new(outbox, NAME) }
     }
 
     async fn planned(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
@@ -106,26 +138,91 @@ impl Listener {
         else {
             return Ok(());
         };
+        // Parts of another recording don't become text any more.
+        let key = dedupe_key(recording_id);
+        for other in task::open_transcriptions_but(tx, told.meeting_id, TASK_KIND, &key).await? {
+            self.tasks.cancel(tx, other).await?;
+        }
+        if told.recording_parted {
+            // Its parts are told one by one, and that they are all.
+            return Ok(());
+        }
         let input = Input {
             meeting_id: told.meeting_id,
             recording_id,
             recording_key,
             language: told.language,
+            parted: false,
         };
-        let new = NewTask {
-            kind: TASK_KIND,
-            typename: TASK_TYPENAME,
-            queue: QUEUE,
-            job_kind: JOB,
-            priority: Priority::Normal,
-            ordering_key: told.meeting_id,
-            requested_by: None,
-            input: serde_json::to_value(input)?,
-            dedupe_key: Some(format!("{JOB}:{recording_id}")),
-            changed: json!({ "meeting": meeting_reference(told.meeting_id) }),
-        };
-        self.tasks.create(tx, new).await?;
+        self.tasks.create(tx, input.task()?).await?;
         Ok(())
+    }
+
+    async fn part_uploaded(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::RecordingPart = event.decode()?;
+        // Before anything is read: whether the task waits for this part is decided under this lock.
+        self.outbox.order(tx, told.meeting_id).await?;
+        if !meeting::takes(tx, told.meeting_id, told.recording_id).await? {
+            return Ok(());
+        }
+        let new = part::NewPart {
+            meeting_id: told.meeting_id,
+            recording_id: told.recording_id,
+            sequence: told.sequence,
+            object_key: &told.object_key,
+            start_ms: told.start_ms,
+        };
+        part::insert(tx, new).await?;
+        let input = Input {
+            meeting_id: told.meeting_id,
+            recording_id: told.recording_id,
+            recording_key: String::new(),
+            language: told.language,
+            parted: true,
+        };
+        self.go_on(tx, &input, false).await
+    }
+
+    async fn closed(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::RecordingClosed = event.decode()?;
+        self.outbox.order(tx, told.meeting_id).await?;
+        if !meeting::takes(tx, told.meeting_id, told.recording_id).await? {
+            return Ok(());
+        }
+        let (recording, meeting) = (told.recording_id, told.meeting_id);
+        part::close(tx, recording, meeting, &told.missing_parts, event.time).await?;
+        let input = Input {
+            meeting_id: meeting,
+            recording_id: recording,
+            recording_key: String::new(),
+            language: told.language,
+            parted: true,
+        };
+        self.go_on(tx, &input, true).await
+    }
+
+    /// Has the one task of a recording in parts go on, if it waits. What failed while the meeting ran is
+    /// tried once more when it is over.
+    async fn go_on(
+        &self,
+        tx: &mut PgConnection,
+        input: &Input,
+        is_over: bool,
+    ) -> Result<(), HandleError> {
+        let new = input.task()?;
+        let (again, key) = (new.input.clone(), dedupe_key(input.recording_id));
+        let task = self.tasks.open(tx, new).await?;
+        if is_over && task.status == TaskStatus::Failed {
+            self.tasks.retry(tx, task.id).await?;
+        } else {
+            self.tasks.submit(tx, &key, again).await?;
+        }
+        Ok(())
+    }
+
+    async fn deleted(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
+        let told: event::RecordingDeleted = event.decode()?;
+        Ok(part::delete(tx, told.recording_id, told.meeting_id, event.time).await?)
     }
 
     async fn forget(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
@@ -150,7 +247,15 @@ impl Listener {
 impl Handler for Listener {
     fn wants(&self, event: &str) -> bool {
         takes_part::concerns(event)
-            || matches!(event, MEETING_UPDATED | MEETING_ENDED | MEETING_CANCELLED)
+            || matches!(
+                event,
+                MEETING_UPDATED
+                    | MEETING_ENDED
+                    | MEETING_CANCELLED
+                    | RECORDING_PART_UPLOADED
+                    | RECORDING_CLOSED
+                    | RECORDING_DELETED
+            )
     }
 
     fn handle<'a>(
@@ -164,6 +269,9 @@ impl Handler for Listener {
                 MEETING_CREATED | MEETING_UPDATED => self.planned(event, tx).await,
                 MEETING_ENDED => self.ended(event, tx).await,
                 MEETING_CANCELLED => self.cancelled(event, tx).await,
+                RECORDING_PART_UPLOADED => self.part_uploaded(event, tx).await,
+                RECORDING_CLOSED => self.closed(event, tx).await,
+                RECORDING_DELETED => self.deleted(event, tx).await,
                 USER_DELETED => self.forget(event, tx).await,
                 _ => Ok(()),
             }
@@ -185,7 +293,7 @@ pub struct Recognised {
     pub transcript_id: Uuid,
     /// The segment.
     pub segment_id: Uuid,
-    /// Place in the transcript, from 0.
+    /// Place in the transcript: they rise, with gaps between the parts of a recording.
     pub ordinal: i32,
     /// Start in the recording, milliseconds.
     pub start_ms: i64,

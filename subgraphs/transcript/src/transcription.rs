@@ -1,8 +1,10 @@
-//! One attempt at a transcription: fetch, recognise, write.
+//! One attempt at a transcription: fetch, recognise, write. Recordings in parts are in [`part`].
 //!
 //! Each segment is committed as it comes, so that a later attempt goes on after the last one.
 //! Everything that is written is fenced by the task's claim: an attempt that was given up, but
 //! still lives, changes nothing.
+
+mod part;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,10 +27,11 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::domain::fault;
 use crate::domain::minutes::{self as rules, TemplateSection};
-use crate::domain::progress::{Stage, overall};
+use crate::domain::progress::{Stage, overall, overall_of_parts};
 use crate::error::RunError;
 use crate::events::{self, Created, Input, Recognised};
 use crate::schema::loader::{self, transcripts};
+use crate::store::part as parts;
 use crate::store::segment::{NewSegment, SegmentRow};
 use crate::store::transcript::{Finished, Position, Run, TranscriptRow};
 use crate::store::{meeting, minutes, segment, transcript};
@@ -87,19 +90,20 @@ impl Transcriber {
         cancel: &CancellationToken,
     ) -> Result<(), RunError> {
         let input = Input::deserialize(&claim.task.input).map_err(RunError::Input)?;
-        let recording = self.fetch(&input).await?;
+        if input.parted {
+            return self.run_part(claim, &input, progress, cancel).await;
+        }
+        let recording = self.fetch(&input.recording_key).await?;
         let position = self.open(claim, &input).await?;
-        let transcript = position.id;
-        let mut attempt =
-            Attempt { of: self, claim, progress, input: &input, position, transcript };
+        let piece = Piece::whole(&input);
+        let mut attempt = Attempt::new(self, claim, progress, &input, position, piece);
         let outcome = attempt.recognise(&recording, cancel).await?;
         attempt.progress(Stage::Writing, 0).await?;
         attempt.finish(outcome).await
     }
 
     /// The recording as a file of this machine.
-    async fn fetch(&self, input: &Input) -> Result<Recording, RunError> {
-        let key = &input.recording_key;
+    async fn fetch(&self, key: &str) -> Result<Recording, RunError> {
         // Known before anything is copied: the disk's share is bounded.
         let size = match self.objects.size(key).await {
             Ok(Some(size)) => size,
@@ -147,6 +151,43 @@ impl Transcriber {
     }
 }
 
+/// A file that is recognised: a whole recording, or a part of one.
+struct Piece {
+    /// Its key in object storage.
+    key: String,
+    /// Of a part: its place in the recording.
+    sequence: Option<i32>,
+    /// The ordinal of its first segment.
+    first_ordinal: i32,
+    /// Where it begins in the recording, milliseconds.
+    offset_ms: i64,
+    /// Where what lies behind it begins.
+    ceiling_ms: i64,
+    /// Of a part: which share of the work it is.
+    share: Option<Share>,
+}
+
+impl Piece {
+    fn whole(input: &Input) -> Self {
+        Self {
+            key: input.recording_key.clone(),
+            sequence: None,
+            first_ordinal: 0,
+            offset_ms: 0,
+            ceiling_ms: i64::MAX,
+            share: None,
+        }
+    }
+}
+
+/// How far the parts of a recording are while one of them is at work.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    done: usize,
+    known: usize,
+    is_closed: bool,
+}
+
 /// One attempt as it goes on.
 struct Attempt<'a> {
     of: &'a Transcriber,
@@ -155,11 +196,33 @@ struct Attempt<'a> {
     progress: &'a Progress,
     position: Position,
     transcript: Uuid,
+    piece: Piece,
+    /// How much of the file is stored as segments, milliseconds.
+    heard_ms: i64,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// An attempt that goes on at this position, whose end is one in the file.
+    fn new(
+        of: &'a Transcriber,
+        claim: &'a Claim,
+        progress: &'a Progress,
+        input: &'a Input,
+        position: Position,
+        piece: Piece,
+    ) -> Self {
+        let (transcript, heard_ms) = (position.id, position.end_ms);
+        Self { of, claim, input, progress, position, transcript, piece, heard_ms }
+    }
+
     async fn progress(&self, stage: Stage, percent: u8) -> Result<(), RunError> {
-        let held = self.progress.report(overall(stage, percent)).await;
+        let percent = match self.piece.share {
+            Some(share) => {
+                overall_of_parts(share.done, share.known, share.is_closed, stage, percent)
+            }
+            None => overall(stage, percent),
+        };
+        let held = self.progress.report(percent).await;
         if held { Ok(()) } else { Err(RunError::Lost) }
     }
 
@@ -169,12 +232,15 @@ impl Attempt<'_> {
         recording: &Recording,
         cancel: &CancellationToken,
     ) -> Result<Outcome, RunError> {
-        let resumed_at = u64::try_from(self.position.end_ms).unwrap_or(0);
+        let resumed_at = u64::try_from(self.heard_ms).unwrap_or(0);
         let language = self.input.language.clone();
         let language = language
             .or_else(|| self.position.language.clone())
             .or_else(|| self.of.config.language.clone());
-        let job = Job::new(&recording.path).language(language).resume_from_ms(resumed_at);
+        let mut job = Job::new(&recording.path).language(language).resume_from_ms(resumed_at);
+        if self.piece.sequence.is_some() {
+            job = job.part();
+        }
         let (sink, mut events) = mpsc::channel(SINK_EVENTS);
         let stop = cancel.child_token();
         let engine = Arc::clone(&self.of.engine);
@@ -201,9 +267,10 @@ impl Attempt<'_> {
     /// Whether the engine's error ends the task, the attempt, or (after a resumption) nothing.
     fn judge(&self, error: SpeechError) -> Result<Outcome, RunError> {
         let code = match error.code() {
-            // The rest of a recording of which something was understood may well be silence.
-            Code::NoSpeech if self.position.next_ordinal > 0 => {
-                let duration_ms = u64::try_from(self.position.end_ms).unwrap_or(0);
+            // The rest of a recording of which something was understood may well be silence, and any
+            // part of one.
+            Code::NoSpeech if self.has_heard() || self.piece.sequence.is_some() => {
+                let duration_ms = u64::try_from(self.heard_ms).unwrap_or(0);
                 return Ok(Outcome { language: None, duration_ms });
             }
             Code::Cancelled => return Err(RunError::Interrupted),
@@ -215,6 +282,10 @@ impl Attempt<'_> {
             Code::RecordingMissing => fault::RECORDING_MISSING,
         };
         Err(RunError::Fault { code, source: Some(error) })
+    }
+
+    fn has_heard(&self) -> bool {
+        self.position.next_ordinal > self.piece.first_ordinal
     }
 
     async fn take(&mut self, event: Event) -> Result<(), RunError> {
@@ -236,15 +307,22 @@ impl Attempt<'_> {
 
     /// Stores a segment and tells of it, in one transaction.
     async fn add(&mut self, heard: &speech::Segment) -> Result<(), RunError> {
-        let start_ms = i64::try_from(heard.start_ms).unwrap_or(i64::MAX);
-        let end_ms = i64::try_from(heard.end_ms).unwrap_or(i64::MAX).max(start_ms);
+        // In the file.
+        let heard_ms = i64::try_from(heard.end_ms).unwrap_or(i64::MAX);
         // Postgres has no place for NUL in a text.
         let text = heard.text.replace('\0', " ");
         let text = text.trim();
-        let known = self.position.next_ordinal > 0 && end_ms <= self.position.end_ms;
+        let known = self.has_heard() && heard_ms <= self.heard_ms;
         if text.is_empty() || known {
             return Ok(());
         }
+        // In the recording.
+        let place = |ms: u64| {
+            let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+            self.piece.offset_ms.saturating_add(ms).min(self.piece.ceiling_ms)
+        };
+        let start_ms = place(heard.start_ms);
+        let end_ms = place(heard.end_ms).max(start_ms);
         let told = Recognised {
             meeting_id: self.input.meeting_id,
             transcript_id: self.transcript,
@@ -273,12 +351,15 @@ impl Attempt<'_> {
         {
             return Err(RunError::Lost);
         }
+        if let Some(sequence) = self.piece.sequence {
+            parts::heard(&mut tx, self.input.recording_id, sequence, heard_ms).await?;
+        }
         self.of.outbox.append(&mut tx, events::segment_recognised(told)).await?;
         tx.commit().await?;
         self.of.outbox.wake();
         self.position.next_ordinal += 1;
-        self.position.end_ms = end_ms;
-        self.progress.allow(longest_run(end_ms));
+        self.heard_ms = heard_ms;
+        self.progress.allow(longest_run(heard_ms));
         Ok(())
     }
 
@@ -295,8 +376,7 @@ impl Attempt<'_> {
             .unwrap_or_else(|| UNDETERMINED.to_owned());
         let utterances: Vec<Utterance> = segments.iter().map(utterance).collect();
         let text = whole_text(&utterances);
-        let duration_ms =
-            i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX).max(self.position.end_ms);
+        let duration_ms = i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX).max(self.heard_ms);
         let done = Done { language, text, duration_ms, segments };
         let sections = self.sections(&utterances, &done.language).await?;
         let object = self.object(&done)?;
@@ -392,10 +472,11 @@ impl Attempt<'_> {
         let segments: Vec<serde_json::Value> = done
             .segments
             .iter()
-            .map(|segment| {
+            .enumerate()
+            .map(|(ordinal, segment)| {
                 json!({
                     "id": segment.id,
-                    "ordinal": segment.ordinal,
+                    "ordinal": ordinal,
                     "speaker": segment.speaker_label,
                     "startMs": segment.start_ms,
                     "endMs": segment.end_ms,

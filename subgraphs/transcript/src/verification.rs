@@ -13,12 +13,13 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::domain::fault;
+use crate::domain::part::missing;
 use crate::domain::refusal::Refusal;
 use crate::domain::verification::{Drafted, Heard, verify};
 use crate::events::QUEUE;
 use crate::schema::loader::TASK_TYPENAME;
 use crate::store::verification::VerificationRow;
-use crate::store::{minutes, segment, task, transcript, verification};
+use crate::store::{minutes, part, segment, task, transcript, verification};
 
 /// Kind of verification jobs.
 pub const JOB: &str = "verification";
@@ -140,7 +141,9 @@ impl Verifier {
             .into_iter()
             .map(|row| Drafted { id: row.id, is_empty: row.body.trim().is_empty() })
             .collect();
-        let found = verify(&heard, duration_ms, &drafted);
+        let mut parts = part::of_transcripts(&self.pool, &[input.transcript_id]).await?;
+        let (parts, never_came) = parts.remove(&input.transcript_id).unwrap_or_default();
+        let found = verify(&heard, duration_ms, &missing(&parts, &never_came), &drafted);
         self.report(progress, JUDGED_PERCENT).await?;
         let row = VerificationRow {
             task_id: claim.task.id,

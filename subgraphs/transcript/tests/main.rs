@@ -5,6 +5,7 @@ mod editing;
 mod event_schema;
 mod exporting;
 mod minutes_rule;
+mod parts;
 mod repeating;
 mod review;
 mod sdl;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{NewTask, Task, Tasks, changed};
 use crate::outbox;
+use crate::task::Claim;
 
 /// The job of a task that is only opened: none. No queue looks at such tasks.
 pub(super) const NO_JOB: Uuid = Uuid::nil();
@@ -54,6 +55,28 @@ impl Tasks {
             self.append_job(tx, task).await?;
         }
         Ok(submitted)
+    }
+
+    /// Puts a claimed task back among those that are only opened, when all is done that can be done now
+    /// and there will be more: it is PENDING until [`Tasks::submit`] puts it into its queue again, and
+    /// its tries count anew. `false` if the claim doesn't hold any more: then the caller must roll back.
+    /// Call [`crate::outbox::Outbox::wake`] after the commit.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause(&self, tx: &mut PgConnection, claim: &Claim) -> Result<bool, sqlx::Error> {
+        outbox::lock(tx, claim.task.ordering_key).await?;
+        let paused = changed!(
+            "UPDATE tasks SET status = 'PENDING', job_id = $3, tries = 0, queued_at = now(),
+                    alive_at = NULL, version = version + 1
+             WHERE id = $1 AND attempts = $2 AND status = 'PROCESSING'",
+            claim.task.id,
+            claim.attempt,
+            NO_JOB,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        Ok(self.tell(tx, paused).await?.is_some())
     }
 
     /// Calls off what was opened under this ordering key and never submitted, since what it waits for

@@ -4,7 +4,9 @@ use thiserror::Error;
 
 use super::{
     media::{MAX_RECORDING_BYTES, MAX_RECORDINGS},
+    part::{MAX_PART_BYTES, MAX_PARTS, MAX_START_MS},
     plan,
+    retention::RETENTION_MAX_DAYS,
     status::Status,
     template,
 };
@@ -98,6 +100,35 @@ pub enum Refusal {
     /// The meeting has as many as it can hold.
     #[error("a meeting may have at most {MAX_RECORDINGS} recordings")]
     TooManyRecordings,
+    /// There was a file, and it isn't kept any more; or it never came.
+    #[error("the recording's file has been deleted")]
+    RecordingDeleted,
+    /// No more parts come.
+    #[error("the recording is complete and takes no more parts")]
+    RecordingClosed,
+    /// Not a place of a part.
+    #[error("the sequence of a part must be from 0 to {}", MAX_PARTS - 1)]
+    InvalidSequence,
+    /// Somebody else has that part.
+    #[error("somebody else sends this part; take another sequence")]
+    SequenceTaken,
+    /// The file of the part is on its way.
+    #[error("this part is being uploaded by another request")]
+    PartInProgress,
+    /// Not a number of parts.
+    #[error("a recording has 1 to {MAX_PARTS} parts")]
+    InvalidPartCount,
+    /// Not between its neighbours.
+    #[error(
+        "a part begins after the parts before it and before those behind it, at {MAX_START_MS} ms at the latest"
+    )]
+    InvalidStart,
+    /// Beyond the bound of parts.
+    #[error("a part may have at most {MAX_PART_BYTES} bytes")]
+    PartTooLarge,
+    /// Not a number of days.
+    #[error("recordings are kept for 1 to {RETENTION_MAX_DAYS} days")]
+    InvalidRetention,
     /// Not sound as we decode it.
     #[error("recordings are accepted as WAV, MP3, M4A, WebM, Ogg or FLAC")]
     UnsupportedMediaType,
@@ -129,7 +160,15 @@ impl Refusal {
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::RecordingNotFound => "RECORDING_NOT_FOUND",
             Self::RecordingNotUploaded => "RECORDING_NOT_UPLOADED",
-            Self::RecordingTooLarge => "RECORDING_TOO_LARGE",
+            Self::RecordingTooLarge | Self::PartTooLarge => "RECORDING_TOO_LARGE",
+            Self::RecordingDeleted => "RECORDING_DELETED",
+            Self::RecordingClosed => "RECORDING_CLOSED",
+            Self::InvalidSequence => "INVALID_SEQUENCE",
+            Self::SequenceTaken => "SEQUENCE_TAKEN",
+            Self::PartInProgress => "UPLOAD_IN_PROGRESS",
+            Self::InvalidPartCount => "INVALID_PART_COUNT",
+            Self::InvalidStart => "INVALID_START",
+            Self::InvalidRetention => "INVALID_RETENTION",
             Self::RecordingEmpty => "RECORDING_EMPTY",
             Self::TooManyRecordings => "TOO_MANY_RECORDINGS",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
@@ -148,10 +187,16 @@ impl Refusal {
             | Self::NotHost
             | Self::NotInvited
             | Self::IllegalStatus { .. }
-            | Self::TooManyRecordings => Some("meetingId"),
-            Self::OtherRecording | Self::RecordingNotFound | Self::RecordingNotUploaded => {
-                Some("recordingId")
-            }
+            | Self::TooManyRecordings
+            | Self::RecordingClosed => Some("meetingId"),
+            Self::OtherRecording
+            | Self::RecordingNotFound
+            | Self::RecordingNotUploaded
+            | Self::RecordingDeleted => Some("recordingId"),
+            Self::InvalidSequence | Self::SequenceTaken | Self::PartInProgress => Some("sequence"),
+            Self::InvalidPartCount => Some("partCount"),
+            Self::InvalidStart => Some("startMs"),
+            Self::InvalidRetention => Some("days"),
             Self::NotParticipant | Self::HostStays => Some("userId"),
             Self::InvalidTitle => Some("title"),
             Self::InvalidAgenda => Some("agenda"),
@@ -160,7 +205,9 @@ impl Refusal {
             Self::WrongNumberOfMeetings => Some("meetings"),
             Self::TemplateNotFound => Some("templateId"),
             Self::VersionConflict => Some("version"),
-            Self::RecordingTooLarge | Self::RecordingEmpty => Some("sizeBytes"),
+            Self::RecordingTooLarge | Self::PartTooLarge | Self::RecordingEmpty => {
+                Some("sizeBytes")
+            }
             Self::UnsupportedMediaType => Some("contentType"),
         }
     }

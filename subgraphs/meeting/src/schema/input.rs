@@ -158,8 +158,12 @@ pub struct StartMeetingInput {
 pub struct EndMeetingInput {
     /// Which meeting.
     pub meeting_id: ID,
-    /// The uploaded recording that becomes the minutes.
+    /// The uploaded recording that becomes the minutes. When it is left out, a recording that came in
+    /// parts is taken, if there is one.
     pub recording_id: Option<ID>,
+    /// How many parts the recording in parts has, 1 to 2,000: so that parts are noticed that are missing at its
+    /// end, and waited for up to a minute. Means nothing for a recording in one piece.
+    pub part_count: Option<i32>,
 }
 
 /// Who is to take part in a meeting.
@@ -209,4 +213,34 @@ pub struct RequestRecordingUploadInput {
     pub size_bytes: i64,
     /// The same key gives the same answer for 24 hours.
     pub idempotency_key: Option<String>,
+}
+
+/// Which part of a recording is to be uploaded while the meeting runs.
+#[derive(InputObject)]
+pub struct RequestRecordingPartUploadInput {
+    /// Whose recording it is; each meeting has at most one in parts.
+    pub meeting_id: ID,
+    /// Place of the part in the recording: 0, 1, 2, …, below 2,000. Parts may be asked for and arrive in any
+    /// order; the same place again is the same part.
+    pub sequence: i32,
+    /// Where the part begins, in milliseconds from the recording's beginning; when left out: where the part
+    /// before it ends.
+    pub start_ms: Option<i64>,
+    /// Media type: WAV, MP3, M4A, WebM, Ogg or FLAC, like `audio/webm;codecs=opus`. Each part is a whole file,
+    /// which can be decoded without the others.
+    pub content_type: String,
+    /// Exact size in bytes, 1 to 100,000,000; of all parts together at most 2,000,000,000.
+    pub size_bytes: i64,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
+}
+
+/// For how long the recordings of a meeting are kept.
+#[derive(InputObject)]
+pub struct SetRecordingRetentionInput {
+    /// Which meeting.
+    pub meeting_id: ID,
+    /// Days after the meeting's end, 1 to 3,650; the installation's own time, where that is shorter. Null:
+    /// as long as the installation says.
+    pub days: Option<i32>,
 }

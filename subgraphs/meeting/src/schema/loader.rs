@@ -7,15 +7,18 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
 };
 use futures::future::try_join_all;
-use platform::{access, cache::AtLeast, error::internal, identity::Identity};
+use platform::{access, cache::AtLeast, error::internal, identity::Identity, page::Page};
 use uuid::Uuid;
 
 use crate::{
+    domain::{part::Sent, retention::Retention},
     meeting::Meetings,
     store::{
         meeting::{self, MeetingRecord},
+        part,
         participant::{self, ParticipantRecord},
         recording::{self, RecordingRecord},
+        retention::{self, Kept},
         template::{self, TemplateRecord},
     },
     worker::TASK_TYPENAME,
@@ -79,11 +82,75 @@ impl Loader<Uuid> for RecordingLoader {
     }
 }
 
+/// A page of a recording's parts, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartsOf {
+    recording: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+}
+
+/// How far the parts of a recording are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SentOf(Uuid);
+
+/// Loads parts of recordings from the database.
+pub struct PartLoader(Meetings);
+
+impl Loader<PartsOf> for PartLoader {
+    type Value = Vec<RecordingRecord>;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, keys: &[PartsOf]) -> Result<HashMap<PartsOf, Vec<RecordingRecord>>> {
+        let recordings: Vec<Uuid> = keys.iter().map(|key| key.recording).collect();
+        let after: Vec<Uuid> = keys.iter().map(|key| key.after.unwrap_or(Uuid::nil())).collect();
+        let limits: Vec<i64> = keys.iter().map(|key| key.limit).collect();
+        let rows = part::pages(self.0.pool(), &recordings, &after, &limits).await;
+        let mut pages: HashMap<PartsOf, Vec<RecordingRecord>> = HashMap::new();
+        for (place, row) in rows.map_err(internal)? {
+            if let Some(key) = usize::try_from(place).ok().and_then(|place| keys.get(place)) {
+                pages.entry(*key).or_default().push(row);
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<SentOf> for PartLoader {
+    type Value = Vec<Sent>;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, keys: &[SentOf]) -> Result<HashMap<SentOf, Vec<Sent>>> {
+        let recordings: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = part::sent_of(self.0.pool(), &recordings).await.map_err(internal)?;
+        let mut found: HashMap<SentOf, Vec<Sent>> = HashMap::new();
+        for (recording, sent) in rows {
+            found.entry(SentOf(recording)).or_default().push(sent);
+        }
+        Ok(found)
+    }
+}
+
+/// Loads for how long the recordings of meetings are kept.
+pub struct RetentionLoader(Meetings);
+
+impl Loader<Uuid> for RetentionLoader {
+    type Value = Kept;
+    type Error = async_graphql::Error;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Kept>> {
+        retention::of_meetings(self.0.pool(), ids).await.map_err(internal)
+    }
+}
+
 /// The loaders of one request.
 pub struct Loaders {
     meetings: DataLoader<MeetingLoader>,
     participants: DataLoader<ParticipantLoader>,
     recordings: DataLoader<RecordingLoader>,
+    parts: DataLoader<PartLoader>,
+    retentions: DataLoader<RetentionLoader>,
+    installation: Retention,
     templates: DataLoader<TemplateLoader>,
 }
 
@@ -97,6 +164,9 @@ impl Loaders {
             meetings: DataLoader::new(MeetingLoader(meetings.clone(), at_least), tokio::spawn),
             participants: DataLoader::new(ParticipantLoader(meetings.clone()), tokio::spawn),
             recordings: DataLoader::new(RecordingLoader(meetings.clone()), tokio::spawn),
+            parts: DataLoader::new(PartLoader(meetings.clone()), tokio::spawn),
+            retentions: DataLoader::new(RetentionLoader(meetings.clone()), tokio::spawn),
+            installation: meetings.config.retention,
             templates: DataLoader::new(TemplateLoader(meetings.clone()), tokio::spawn),
         })
     }
@@ -177,5 +247,29 @@ impl Loaders {
     ) -> Result<Vec<RecordingRecord>> {
         let found = ctx.data::<Self>()?.recordings.load_one(meeting_id).await?;
         Ok(found.unwrap_or_default())
+    }
+
+    /// A page of a recording's parts, in their order, and one more as a sign that there is a next page.
+    pub(super) async fn parts(
+        ctx: &Context<'_>,
+        recording: Uuid,
+        page: Page,
+    ) -> Result<Vec<RecordingRecord>> {
+        let key = PartsOf { recording, after: page.after, limit: page.limit() };
+        let found = ctx.data::<Self>()?.parts.load_one(key).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// How far the parts of a recording are, in their order.
+    pub(super) async fn sent(ctx: &Context<'_>, recording: Uuid) -> Result<Vec<Sent>> {
+        let found = ctx.data::<Self>()?.parts.load_one(SentOf(recording)).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// For how long the recordings of a meeting are kept, and what the installation says.
+    pub(super) async fn retention(ctx: &Context<'_>, meeting: Uuid) -> Result<(Kept, Retention)> {
+        let loaders = ctx.data::<Self>()?;
+        let kept = loaders.retentions.load_one(meeting).await?;
+        Ok((kept.unwrap_or_default(), loaders.installation))
     }
 }

@@ -14,18 +14,23 @@ use platform::task::{Requests, TaskInterface};
 pub use input::{
     AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
     CreateMeetingTemplateInput, CreateMeetingsInput, DeleteMeetingTemplateInput, EndMeetingInput,
-    MeetingPlanInput, MeetingTaskFilter, RemoveParticipantInput, RequestRecordingUploadInput,
-    RespondToInvitationInput, RetryMeetingTaskInput, StartMeetingInput, TemplateSectionInput,
-    UpdateMeetingInput, UpdateMeetingTemplateInput,
+    MeetingPlanInput, MeetingTaskFilter, RemoveParticipantInput, RequestRecordingPartUploadInput,
+    RequestRecordingUploadInput, RespondToInvitationInput, RetryMeetingTaskInput,
+    SetRecordingRetentionInput, StartMeetingInput, TemplateSectionInput, UpdateMeetingInput,
+    UpdateMeetingTemplateInput,
 };
-pub use loader::{Loaders, MeetingLoader, ParticipantLoader, RecordingLoader, TemplateLoader};
+pub use loader::{
+    Loaders, MeetingLoader, PartLoader, ParticipantLoader, RecordingLoader, RetentionLoader,
+    TemplateLoader,
+};
 pub use mutation::Mutation;
 pub use object::{
-    Meeting, MeetingTemplate, Participant, Recording, ResponseCounts, TemplateSection,
-    TodoProgress, User,
+    Meeting, MeetingTemplate, Participant, Recording, RecordingPart, ResponseCounts,
+    TemplateSection, TodoProgress, User,
 };
 pub use payload::{
     MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload, RecordingUpload,
+    RequestRecordingPartUploadPayload,
     RequestRecordingUploadPayload, UploadHeader,
 };
 pub use query::Query;

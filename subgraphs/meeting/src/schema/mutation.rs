@@ -8,17 +8,20 @@ use super::{
     input::{
         AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
         CreateMeetingTemplateInput, CreateMeetingsInput, DeleteMeetingTemplateInput,
-        EndMeetingInput, MeetingPlanInput, RemoveParticipantInput, RequestRecordingUploadInput,
-        RespondToInvitationInput, RetryMeetingTaskInput, StartMeetingInput, TemplateSectionInput,
-        UpdateMeetingInput, UpdateMeetingTemplateInput,
+        EndMeetingInput, MeetingPlanInput, RemoveParticipantInput, RequestRecordingPartUploadInput,
+        RequestRecordingUploadInput, RespondToInvitationInput, RetryMeetingTaskInput,
+        SetRecordingRetentionInput, StartMeetingInput, TemplateSectionInput, UpdateMeetingInput,
+        UpdateMeetingTemplateInput,
     },
     payload::{
-        MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload, RequestRecordingUploadPayload,
+        MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload,
+        RequestRecordingPartUploadPayload, RequestRecordingUploadPayload,
     },
     task,
 };
 use crate::{
-    meeting::{Change, Meetings, Plan},
+    meeting::{Change, End, Meetings, Plan},
+    part::PartRequest,
     recording::UploadRequest,
     template::Draft,
 };
@@ -184,7 +187,7 @@ impl Mutation {
     /// Ends a meeting, with a recording if its minutes are to be written; for its host. One that
     /// has ended is answered as it is. One that ended without a recording can be given one later.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, RECORDING_NOT_FOUND,
-    /// RECORDING_NOT_UPLOADED.
+    /// RECORDING_NOT_UPLOADED, RECORDING_DELETED, INVALID_PART_COUNT.
     async fn end_meeting(
         &self,
         ctx: &Context<'_>,
@@ -192,7 +195,8 @@ impl Mutation {
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
         let recording_id = input.recording_id.as_ref().map(|id| id.as_str());
-        MeetingPayload::tell(meetings.end(viewer, &input.meeting_id, recording_id).await)
+        let end = End { recording_id, part_count: input.part_count };
+        MeetingPayload::tell(meetings.end(viewer, &input.meeting_id, end).await)
     }
 
     /// Calls a meeting off that hasn't ended; for its host.
@@ -261,6 +265,43 @@ impl Mutation {
         };
         let (meetings, viewer) = desk(ctx)?;
         RequestRecordingUploadPayload::tell(meetings.request_upload(viewer, request).await)
+    }
+
+    /// Says for how long the files of a meeting's recordings are kept after its end; for its host, at any
+    /// time. The text and the minutes stay. What is deleted is gone for good.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, INVALID_RETENTION.
+    async fn set_recording_retention(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which meeting, and for how long.")] input: SetRecordingRetentionInput,
+    ) -> Result<MeetingPayload> {
+        let (meetings, viewer) = desk(ctx)?;
+        let outcome = meetings.set_retention(viewer, &input.meeting_id, input.days).await;
+        MeetingPayload::tell(outcome)
+    }
+
+    /// Asks where to send a part of a recording that comes while the meeting runs: it is recognised at
+    /// once, and the minutes come soon after the end. For everybody who takes part, while the meeting runs,
+    /// and after it ended as long as parts are waited for. A part asked for again is answered again: with
+    /// another address, or without one when its file is there.
+    /// User errors: MEETING_NOT_FOUND, ILLEGAL_STATUS, RECORDING_CLOSED, RECORDING_DELETED,
+    /// INVALID_SEQUENCE, SEQUENCE_TAKEN, UPLOAD_IN_PROGRESS, INVALID_START, UNSUPPORTED_MEDIA_TYPE,
+    /// RECORDING_EMPTY, RECORDING_TOO_LARGE, TOO_MANY_RECORDINGS, INVALID_IDEMPOTENCY_KEY.
+    async fn request_recording_part_upload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which part.")] input: RequestRecordingPartUploadInput,
+    ) -> Result<RequestRecordingPartUploadPayload> {
+        let request = PartRequest {
+            meeting_id: input.meeting_id.into(),
+            sequence: input.sequence,
+            start_ms: input.start_ms,
+            content_type: input.content_type,
+            size_bytes: input.size_bytes,
+            idempotency_key: input.idempotency_key,
+        };
+        let (meetings, viewer) = desk(ctx)?;
+        RequestRecordingPartUploadPayload::tell(meetings.request_part(viewer, request).await)
     }
 }
 

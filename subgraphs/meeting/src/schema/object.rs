@@ -2,13 +2,17 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
-use platform::access::viewer_independent;
+use platform::{
+    access::viewer_independent,
+    page::{Connection, Page},
+};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::loader::Loaders;
 use crate::{
     domain::{
+        part::inventory,
         plan::DEFAULT_LANGUAGE,
         response::Response,
         role::Role,
@@ -22,6 +26,9 @@ use crate::{
         template::TemplateRecord,
     },
 };
+
+/// Most places of missing parts that are listed.
+const MISSING_SHOWN_MAX: usize = 100;
 
 /// A person with an account.
 #[derive(SimpleObject)]
@@ -210,6 +217,13 @@ impl Meeting {
         TodoProgress { done: self.0.todo_done, total: self.0.todo_total }
     }
 
+    /// For how many days after its end its host wants the files of its recordings kept; null: as long as the
+    /// installation says.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn recording_retention_days(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        Ok(Loaders::retention(ctx, self.0.id).await?.0.days)
+    }
+
     /// Its recordings, oldest first.
     #[graphql(directive = viewer_independent::apply())]
     async fn recordings(&self, ctx: &Context<'_>) -> Result<Vec<Recording>> {
@@ -240,6 +254,114 @@ impl Recording {
     #[graphql(directive = viewer_independent::apply())]
     async fn id(&self) -> ID {
         self.0.id.into()
+    }
+
+    /// Whether its file is there.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn status(&self) -> RecordingStatus {
+        self.0.status
+    }
+
+    /// Media type as announced.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn content_type(&self) -> &str {
+        &self.0.content_type
+    }
+
+    /// Size in bytes; of a recording in parts: of those that are there.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn size_bytes(&self) -> i64 {
+        self.0.size_bytes
+    }
+
+    /// Whether it comes in parts.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn is_parted(&self) -> bool {
+        self.0.parted
+    }
+
+    /// Its parts in their order; none of a recording in one piece.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn parts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many parts, at most 100 (20 when it isn't given).")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "The cursor of the part after which to begin.")] after: Option<String>,
+    ) -> Result<Connection<RecordingPart>> {
+        let page = Page::new(first, after.as_deref())?;
+        let parts = Loaders::parts(ctx, self.0.id, page).await?;
+        let parts = parts.into_iter().map(RecordingPart).collect();
+        Ok(Connection::new(page, parts, |part: &RecordingPart| part.0.id))
+    }
+
+    /// Places of parts that are missing: those before the last one asked for, or before the number that
+    /// `endMeeting` was given, that haven't arrived; at most 100.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn missing_parts(&self, ctx: &Context<'_>) -> Result<Vec<i32>> {
+        let sent = Loaders::sent(ctx, self.0.id).await?;
+        let mut missing = inventory(&sent, self.0.part_count).missing;
+        missing.truncate(MISSING_SHOWN_MAX);
+        Ok(missing)
+    }
+
+    /// Of a recording in parts: since when no more come; null while they do.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn closed_at(&self) -> Option<DateTime<Utc>> {
+        self.0.closed_at
+    }
+
+    /// When its file will be deleted; null as long as nobody knows: it is kept, or the meeting hasn't ended.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn expires_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime<Utc>>> {
+        let (kept, installation) = Loaders::retention(ctx, self.0.meeting_id).await?;
+        Ok(installation.ends(kept.days, kept.over_at, self.0.uploaded_at))
+    }
+
+    /// Since when its file isn't to be had any more.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn deleted_at(&self) -> Option<DateTime<Utc>> {
+        self.0.deleted_at
+    }
+
+    /// When the upload was asked for.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the file had arrived whole.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn uploaded_at(&self) -> Option<DateTime<Utc>> {
+        self.0.uploaded_at
+    }
+}
+
+/// A part of a recording.
+#[derive(Debug, Clone)]
+pub struct RecordingPart(pub(crate) RecordingRecord);
+
+/// A part of a recording that came while the meeting ran.
+#[Object]
+impl RecordingPart {
+    /// The part's id.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// Its place in the recording, from 0.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn sequence(&self) -> i32 {
+        self.0.sequence.unwrap_or_default()
+    }
+
+    /// Where it begins in the recording, in milliseconds, as its sender said; null: where the part before it
+    /// ends.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn start_ms(&self) -> Option<i64> {
+        self.0.start_ms
     }
 
     /// Whether its file is there.

@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use platform::{error::UserError, task::Task};
 
 use super::{
-    object::{Meeting, MeetingTemplate, Recording},
+    object::{Meeting, MeetingTemplate, Recording, RecordingPart},
     task::MeetingTask,
 };
 use crate::{
     error::MeetingError,
+    part::PartTicket,
     recording::Ticket,
     store::{meeting::MeetingRecord, recording::RecordingRecord, template::TemplateRecord},
 };
@@ -123,6 +124,39 @@ impl RequestRecordingUploadPayload {
                 user_errors: Vec::new(),
             },
             Err(error) => Self { recording: None, upload: None, user_errors: vec![error.told()?] },
+        })
+    }
+}
+
+/// Where to send the file of a part, or why it isn't accepted.
+#[derive(SimpleObject)]
+pub struct RequestRecordingPartUploadPayload {
+    /// The recording that the part belongs to; null when refused.
+    pub recording: Option<Recording>,
+    /// The part; null when refused.
+    pub part: Option<RecordingPart>,
+    /// Where to send the file; null when refused, and when the file is there already.
+    pub upload: Option<RecordingUpload>,
+    /// What to mend; empty when it worked.
+    pub user_errors: Vec<UserError>,
+}
+
+impl RequestRecordingPartUploadPayload {
+    /// Tells the outcome of the mutation.
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub(super) fn tell(outcome: Result<PartTicket, MeetingError>) -> Result<Self> {
+        Ok(match outcome {
+            Ok(PartTicket { recording, part, ticket }) => Self {
+                recording: Some(Recording(recording)),
+                part: Some(RecordingPart(part)),
+                upload: ticket.map(Into::into),
+                user_errors: Vec::new(),
+            },
+            Err(error) => {
+                Self { recording: None, part: None, upload: None, user_errors: vec![error.told()?] }
+            }
         })
     }
 }

@@ -3,7 +3,9 @@
 mod column;
 pub mod erasure;
 pub mod meeting;
+pub mod part;
 pub mod participant;
 pub mod recording;
+pub mod retention;
 pub mod task;
 pub mod template;

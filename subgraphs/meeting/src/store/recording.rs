@@ -14,37 +14,80 @@ use crate::domain::status::Status;
 pub enum RecordingStatus {
     /// Asked for; the file hasn't arrived whole.
     Pending,
-    /// The file is there, and never changes any more.
+    /// The file is there, and never changes any more; of a recording in parts: all parts that are
+    /// going to be there are.
     Uploaded,
+    /// There is no file any more: it was kept as long as it was to be (then `uploadedAt` tells that it
+    /// had been there), or it never came.
+    Deleted,
 }
 
 impl RecordingStatus {
-    /// The name in the API and in the database.
+    /// The name in the API and in events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
             Self::Uploaded => "UPLOADED",
+            Self::Deleted => "DELETED",
         }
     }
 
     /// Reads the name back; `None` for any other text.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Uploaded].into_iter().find(|status| status.as_str() == name)
+        [Self::Pending, Self::Uploaded, Self::Deleted]
+            .into_iter()
+            .find(|status| status.as_str() == name)
     }
 }
 
-/// A recording.
+/// Recordings by a statement that changes them.
+macro_rules! changed {
+    ($sql:tt, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            RecordingRecord,
+            $sql + r#" RETURNING id, meeting_id, requested_by, content_type, size_bytes,
+                     CASE WHEN deleted_at IS NULL THEN status ELSE 'DELETED' END
+                         AS "status!: RecordingStatus",
+                     object_key, upload_expires_at, created_at, uploaded_at, parted, part_of,
+                     sequence, start_ms, part_count, closed_at, deleted_at"#,
+            $($argument),*
+        )
+    };
+}
+
+/// Recordings by what comes after `FROM recordings`.
+macro_rules! found {
+    ($sql:tt, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            RecordingRecord,
+            r#"SELECT id, meeting_id, requested_by, content_type, size_bytes,
+                      CASE WHEN deleted_at IS NULL THEN status ELSE 'DELETED' END
+                          AS "status!: RecordingStatus",
+                      object_key, upload_expires_at, created_at, uploaded_at, parted, part_of,
+                      sequence, start_ms, part_count, closed_at, deleted_at
+               FROM recordings "# + $sql,
+            $($argument),*
+        )
+    };
+}
+
+pub(super) use {changed, found};
+
+/// A recording, or a part of one.
 #[derive(Debug, Clone)]
 pub struct RecordingRecord {
     /// The recording's id.
     pub id: Uuid,
     /// Whose recording it is.
     pub meeting_id: Uuid,
-    /// Media type as announced.
+    /// Who asked for the upload.
+    pub requested_by: Uuid,
+    /// Media type as announced; of a recording in parts, that of the first one asked for.
     pub content_type: String,
-    /// Size as announced, in bytes; the file has exactly this size.
+    /// Size as announced, in bytes; the file has exactly this size. Of a recording in parts: of those
+    /// that are there.
     pub size_bytes: i64,
     /// Whether the file is there.
     pub status: RecordingStatus,
@@ -56,6 +99,20 @@ pub struct RecordingRecord {
     pub created_at: DateTime<Utc>,
     /// When the file was there.
     pub uploaded_at: Option<DateTime<Utc>>,
+    /// Whether it comes in parts.
+    pub parted: bool,
+    /// Of a part: what it is a part of.
+    pub part_of: Option<Uuid>,
+    /// Of a part: its place, from 0.
+    pub sequence: Option<i32>,
+    /// Of a part: where it begins, in milliseconds, if its sender said so.
+    pub start_ms: Option<i64>,
+    /// Of a recording in parts: how many there are, if somebody said so.
+    pub part_count: Option<i32>,
+    /// Of a recording in parts: since when no more come.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Since when its file isn't to be had any more.
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// What is written when an upload is asked for.
@@ -85,14 +142,10 @@ pub async fn insert(
     conn: &mut PgConnection,
     recording: &NewRecording<'_>,
 ) -> Result<RecordingRecord, sqlx::Error> {
-    sqlx::query_as!(
-        RecordingRecord,
-        r#"INSERT INTO recordings (id, meeting_id, requested_by, content_type, size_bytes,
-                                   object_key, upload_expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)
-           RETURNING id, meeting_id, content_type, size_bytes,
-                     status AS "status: RecordingStatus", object_key, upload_expires_at,
-                     created_at, uploaded_at"#,
+    changed!(
+        "INSERT INTO recordings (id, meeting_id, requested_by, content_type, size_bytes,
+                                 object_key, upload_expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         recording.id,
         recording.meeting_id,
         recording.requested_by,
@@ -105,7 +158,7 @@ pub async fn insert(
     .await
 }
 
-/// The recordings of these meetings, oldest first.
+/// The recordings of these meetings, oldest first, without their parts.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -113,12 +166,8 @@ pub async fn by_meetings(
     pool: &PgPool,
     meeting_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<RecordingRecord>>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        RecordingRecord,
-        r#"SELECT id, meeting_id, content_type, size_bytes, status AS "status: RecordingStatus",
-                  object_key, upload_expires_at, created_at, uploaded_at
-           FROM recordings WHERE meeting_id = ANY($1)
-           ORDER BY meeting_id, id"#,
+    let rows = found!(
+        "WHERE meeting_id = ANY($1) AND part_of IS NULL ORDER BY meeting_id, id",
         meeting_ids
     )
     .fetch_all(pool)
@@ -130,7 +179,7 @@ pub async fn by_meetings(
     Ok(found)
 }
 
-/// One recording.
+/// One recording, or one part.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -138,24 +187,17 @@ pub async fn by_id(
     conn: &mut PgConnection,
     id: Uuid,
 ) -> Result<Option<RecordingRecord>, sqlx::Error> {
-    sqlx::query_as!(
-        RecordingRecord,
-        r#"SELECT id, meeting_id, content_type, size_bytes, status AS "status: RecordingStatus",
-                  object_key, upload_expires_at, created_at, uploaded_at
-           FROM recordings WHERE id = $1"#,
-        id
-    )
-    .fetch_optional(conn)
-    .await
+    found!("WHERE id = $1", id).fetch_optional(conn).await
 }
 
-/// How many recordings a meeting has.
+/// How many recordings a meeting has, without those that are deleted.
 ///
 /// # Errors
 /// Whatever the database answers.
 pub async fn count(conn: &mut PgConnection, meeting_id: Uuid) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM recordings WHERE meeting_id = $1"#,
+        r#"SELECT count(*) AS "count!" FROM recordings
+           WHERE meeting_id = $1 AND part_of IS NULL AND deleted_at IS NULL"#,
         meeting_id
     )
     .fetch_one(conn)
@@ -195,7 +237,7 @@ pub async fn claim_upload(
     let done = sqlx::query!(
         "UPDATE recordings
          SET upload_attempt = $2, upload_lease_until = now() + make_interval(secs => $3)
-         WHERE id = $1 AND status = 'PENDING'
+         WHERE id = $1 AND status = 'PENDING' AND deleted_at IS NULL AND NOT parted
            AND (upload_lease_until IS NULL OR upload_lease_until < now())",
         id,
         attempt,
@@ -218,7 +260,7 @@ pub async fn renew_upload(
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE recordings SET upload_lease_until = now() + make_interval(secs => $3)
-         WHERE id = $1 AND status = 'PENDING' AND upload_attempt = $2",
+         WHERE id = $1 AND status = 'PENDING' AND upload_attempt = $2 AND deleted_at IS NULL",
         id,
         attempt,
         lease_s
@@ -253,15 +295,11 @@ pub async fn finish_upload(
     id: Uuid,
     attempt: Uuid,
 ) -> Result<Option<RecordingRecord>, sqlx::Error> {
-    sqlx::query_as!(
-        RecordingRecord,
-        r#"UPDATE recordings
-           SET status = 'UPLOADED', uploaded_at = now(),
-               upload_attempt = NULL, upload_lease_until = NULL
-           WHERE id = $1 AND status = 'PENDING' AND upload_attempt = $2
-           RETURNING id, meeting_id, content_type, size_bytes,
-                     status AS "status: RecordingStatus", object_key, upload_expires_at,
-                     created_at, uploaded_at"#,
+    changed!(
+        "UPDATE recordings
+         SET status = 'UPLOADED', uploaded_at = now(),
+             upload_attempt = NULL, upload_lease_until = NULL
+         WHERE id = $1 AND status = 'PENDING' AND upload_attempt = $2 AND deleted_at IS NULL",
         id,
         attempt
     )

@@ -104,8 +104,12 @@ fn judge(
     status: Status,
     headers: &HeaderMap,
 ) -> Result<u64, UploadRefusal> {
-    if recording.status == RecordingStatus::Uploaded {
-        return Err(UploadRefusal::Replayed);
+    match recording.status {
+        RecordingStatus::Uploaded => return Err(UploadRefusal::Replayed),
+        RecordingStatus::Deleted => return Err(UploadRefusal::Expired),
+        // A recording in parts has no file of its own, and nobody is given such an address.
+        RecordingStatus::Pending if recording.parted => return Err(UploadRefusal::Unknown),
+        RecordingStatus::Pending => {}
     }
     if status == Status::Cancelled {
         return Err(UploadRefusal::Cancelled);
@@ -139,7 +143,7 @@ async fn store(
             .finish_upload(recording.id, lease.attempt())
             .await
             .map_err(UploadRefusal::from)
-            .and_then(|recording| recording.ok_or(UploadRefusal::InProgress)),
+            .and_then(|recording| recording.ok_or(UploadRefusal::Late)),
         Err(refusal) => Err(refusal),
     };
     // Before the answer, so that a client who tries again at once isn't refused.

@@ -27,6 +27,10 @@ pub(super) enum UploadRefusal {
     Replayed,
     #[error("this recording is being uploaded by another request")]
     InProgress,
+    #[error(
+        "the file came too late: another request wrote it, or the recording is complete without it"
+    )]
+    Late,
     #[error("the meeting was cancelled")]
     Cancelled,
     #[error("the content-type must be {announced}, as announced")]
@@ -65,6 +69,7 @@ impl UploadRefusal {
             Self::Unknown => (StatusCode::NOT_FOUND, "RECORDING_NOT_FOUND"),
             Self::Replayed => (StatusCode::CONFLICT, "ALREADY_UPLOADED"),
             Self::InProgress => (StatusCode::CONFLICT, "UPLOAD_IN_PROGRESS"),
+            Self::Late => (StatusCode::CONFLICT, "UPLOAD_LATE"),
             Self::Cancelled => (StatusCode::CONFLICT, "ILLEGAL_STATUS"),
             Self::WrongType { .. } => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")

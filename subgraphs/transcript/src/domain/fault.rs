@@ -17,6 +17,21 @@ pub const TEXT_MISSING: &str = "TEXT_MISSING";
 /// The job is of a kind that this version doesn't know.
 pub const UNKNOWN_WORK: &str = "UNKNOWN_WORK";
 
+/// Whether a file is at fault, and no other attempt at it would help.
+#[must_use]
+pub fn is_of_file(code: &str) -> bool {
+    [NOT_AUDIO, RECORDING_EMPTY, RECORDING_MISSING, RECORDING_TOO_LARGE].contains(&code)
+}
+
+/// The code that is stored so.
+#[must_use]
+pub fn known(code: &str) -> &'static str {
+    [NOT_AUDIO, RECORDING_EMPTY, RECORDING_MISSING, RECORDING_TOO_LARGE, NO_SPEECH]
+        .into_iter()
+        .find(|known| *known == code)
+        .unwrap_or(ENGINE_FAILED)
+}
+
 /// What a person is told about a failure with `code`.
 #[must_use]
 pub fn message(code: &str) -> &'static str {

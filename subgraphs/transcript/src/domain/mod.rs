@@ -4,6 +4,7 @@ pub mod edit;
 pub mod export;
 pub mod fault;
 pub mod minutes;
+pub mod part;
 pub mod progress;
 pub mod refusal;
 pub mod search;

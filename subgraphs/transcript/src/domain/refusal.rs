@@ -70,6 +70,9 @@ pub enum Refusal {
     /// No such link, or one of a meeting the viewer doesn't take part in: never told apart.
     #[error("there is no such link")]
     LinkNotFound,
+    /// Kept as long as it was to be, and needed again.
+    #[error("the recording has been deleted: it can't be turned into text any more")]
+    RecordingDeleted,
 }
 
 impl Refusal {
@@ -97,6 +100,7 @@ impl Refusal {
             Self::InvalidExpiry => "INVALID_EXPIRY",
             Self::TooManyLinks => "TOO_MANY_LINKS",
             Self::LinkNotFound => "SHARE_LINK_NOT_FOUND",
+            Self::RecordingDeleted => "RECORDING_DELETED",
             Self::TranscriptNotReady => "TRANSCRIPT_NOT_READY",
         }
     }
@@ -121,6 +125,7 @@ impl Refusal {
             Self::InvalidPeople | Self::UnknownPerson | Self::TooManyPeople => Some("userIds"),
             Self::InvalidExpiry => Some("expiresAt"),
             Self::LinkNotFound => Some("linkId"),
+            Self::RecordingDeleted => Some("taskId"),
         }
     }
 }

@@ -4,10 +4,13 @@
 //! |---|---|
 //! | low confidence | a segment of which the recogniser was less sure than [`CONFIDENCE_MIN`], and that nobody has edited |
 //! | gap | [`GAP_MIN_MS`] or more without speech: before the first segment, between two, or after the last |
+//! | missing part | a part of the recording that never came, or that can't be read |
 //! | empty section | a section of the minutes without a line in it |
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::part::{Missing, Reason};
 
 /// Segments of which the recogniser was less sure than this are flagged, from 0 to 1.
 pub const CONFIDENCE_MIN: f32 = 0.5;
@@ -62,6 +65,17 @@ pub enum Finding {
         /// Where it ends, milliseconds.
         end_ms: i64,
     },
+    /// A part of the recording isn't in the text.
+    MissingPart {
+        /// Its place in the recording, from 0.
+        sequence: i32,
+        /// Where the part before it ends in the recording, milliseconds.
+        start_ms: i64,
+        /// Where the part behind it begins.
+        end_ms: i64,
+        /// Whether its file is there, but can't be read.
+        is_unreadable: bool,
+    },
     /// There is nothing in a section.
     EmptySection {
         /// In this one.
@@ -72,7 +86,7 @@ pub enum Finding {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
-    /// What is in the text in its order, then the sections in theirs; at most [`FINDINGS_MAX`].
+    /// What is in the text in its order, then missing parts and sections in theirs; at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
     /// How many there were.
     pub count: usize,
@@ -87,9 +101,15 @@ impl Found {
     }
 }
 
-/// Looks at a text (in the order of the recording, which is so long) and its minutes.
+/// Looks at a text (in the order of the recording, which is so long, and of which these parts are
+/// missing) and its minutes.
 #[must_use]
-pub fn verify(heard: &[Heard], duration_ms: i64, drafted: &[Drafted]) -> Found {
+pub fn verify(
+    heard: &[Heard],
+    duration_ms: i64,
+    missing: &[Missing],
+    drafted: &[Drafted],
+) -> Found {
     let mut found = Found::default();
     let (mut end_ms, mut after) = (0, None);
     for segment in heard {
@@ -110,6 +130,10 @@ pub fn verify(heard: &[Heard], duration_ms: i64, drafted: &[Drafted]) -> Found {
     }
     if duration_ms - end_ms >= GAP_MIN_MS {
         found.add(Finding::Gap { after, before: None, start_ms: end_ms, end_ms: duration_ms });
+    }
+    for &Missing { sequence, reason, start_ms, end_ms } in missing {
+        let is_unreadable = reason == Reason::Unreadable;
+        found.add(Finding::MissingPart { sequence, start_ms, end_ms, is_unreadable });
     }
     for section in drafted.iter().filter(|section| section.is_empty) {
         found.add(Finding::EmptySection { section_id: section.id });
@@ -138,7 +162,7 @@ mod tests {
             Drafted { id: sections[0], is_empty: false },
             Drafted { id: sections[1], is_empty: true },
         ];
-        let found = verify(&text, 100_000, &drafted);
+        let found = verify(&text, 100_000, &[], &drafted);
         assert_eq!(
             found.findings,
             [
@@ -166,13 +190,27 @@ mod tests {
     fn what_somebody_edited_or_nobody_judged_is_not_doubted() {
         let edited = Heard { is_edited: true, ..heard(0, 1_000, 0.1) };
         let unknown = Heard { confidence: None, ..heard(1_000, 2_000, 0.1) };
-        assert_eq!(verify(&[edited, unknown], 2_000, &[]), Found::default());
+        assert_eq!(verify(&[edited, unknown], 2_000, &[], &[]), Found::default());
+    }
+
+    #[test]
+    fn parts_that_are_missing_are_told() {
+        let missing =
+            Missing { sequence: 3, reason: Reason::NotUploaded, start_ms: 5_000, end_ms: 9_000 };
+        let found = verify(&[heard(0, 14_000, 1.0)], 14_000, &[missing], &[]);
+        let expected = Finding::MissingPart {
+            sequence: 3,
+            start_ms: 5_000,
+            end_ms: 9_000,
+            is_unreadable: false,
+        };
+        assert_eq!(found.findings, [expected]);
     }
 
     #[test]
     fn a_short_segment_within_a_long_one_makes_no_gap() {
         let text = [heard(0, 60_000, 1.0), heard(1_000, 2_000, 1.0), heard(61_000, 62_000, 1.0)];
-        assert_eq!(verify(&text, 62_000, &[]).count, 0);
+        assert_eq!(verify(&text, 62_000, &[], &[]).count, 0);
     }
 
     proptest! {
@@ -188,13 +226,13 @@ mod tests {
                     heard(at - length, at, confidence)
                 })
                 .collect();
-            let found = verify(&text, at, &[]);
+            let found = verify(&text, at, &[], &[]);
             prop_assert!(found.findings.len() <= FINDINGS_MAX && found.findings.len() <= found.count);
             for finding in &found.findings {
                 match finding {
                     Finding::Gap { start_ms, end_ms, .. } => prop_assert!(end_ms - start_ms >= GAP_MIN_MS),
                     Finding::LowConfidence { confidence, .. } => prop_assert!(*confidence < CONFIDENCE_MIN),
-                    Finding::EmptySection { .. } => prop_assert!(false),
+                    Finding::MissingPart { .. } | Finding::EmptySection { .. } => prop_assert!(false),
                 }
             }
             let json = serde_json::to_value(&found.findings).unwrap();

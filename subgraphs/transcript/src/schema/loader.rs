@@ -9,12 +9,13 @@ use platform::cache::{Cache, Kind};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::domain::part::{Missing, missing};
 use crate::store::minutes::{MinutesRow, SectionRow};
 use crate::store::segment::{RevisionRow, SegmentRow};
 use crate::store::speaker::SpeakerRow;
 use crate::store::transcript::TranscriptRow;
 use crate::store::verification::VerificationRow;
-use crate::store::{meeting, minutes, segment, share, speaker, transcript, verification};
+use crate::store::{meeting, minutes, part, segment, share, speaker, transcript, verification};
 
 /// GraphQL type of this service's tasks.
 pub const TASK_TYPENAME: &str = "TranscriptTask";
@@ -97,6 +98,9 @@ pub struct FoundBy(pub Uuid);
 /// The speakers of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpeakersOf(pub Uuid);
+/// The parts of a recording that aren't in this transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MissingOf(pub Uuid);
 /// Where resolvers read from.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -177,6 +181,20 @@ impl Loader<OfTask> for Reader {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let links = transcript::of_tasks(&self.pool, &ids).await?;
         Ok(links.into_iter().map(|link| (OfTask(link.of), link.id)).collect())
+    }
+}
+
+impl Loader<MissingOf> for Reader {
+    type Value = Vec<Missing>;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[MissingOf]) -> Result<HashMap<MissingOf, Vec<Missing>>, Failure> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = part::of_transcripts(&self.pool, &ids).await?;
+        let told = found.into_iter();
+        Ok(told
+            .map(|(id, (parts, never_came))| (MissingOf(id), missing(&parts, &never_came)))
+            .collect())
     }
 }
 

@@ -7,8 +7,9 @@ use platform::error::Internal as _;
 use platform::page::{Connection, Page};
 
 use super::access::{may_see, reads};
-use super::loader::{RevisionsOf, SegmentsOf, SpeakersOf};
+use super::loader::{MissingOf, RevisionsOf, SegmentsOf, SpeakersOf};
 use super::user::User;
+use crate::domain::part::{Missing, Reason};
 use crate::store::segment::{RevisionRow, SegmentRow};
 use crate::store::speaker::SpeakerRow;
 use crate::store::transcript::TranscriptRow;
@@ -65,6 +66,13 @@ impl Transcript {
         self.0.duration_ms
     }
 
+    /// Parts of the recording that aren't in the text, in their order: known when no more come.
+    #[graphql(directive = viewer_independent::apply())]
+    async fn missing_parts(&self, ctx: &Context<'_>) -> Result<Vec<MissingPart>> {
+        let found = reads(ctx)?.load_one(MissingOf(self.0.id)).await.internal()?;
+        Ok(found.unwrap_or_default().into_iter().map(MissingPart::from).collect())
+    }
+
     /// The voices that people named, in the order in which they did; at most 100.
     #[graphql(directive = viewer_independent::apply())]
     async fn speakers(&self, ctx: &Context<'_>) -> Result<Vec<Speaker>> {
@@ -87,6 +95,30 @@ impl Transcript {
         let rows = reads(ctx)?.load_one(key).await.internal()?.unwrap_or_default();
         let segments = rows.into_iter().map(Segment).collect();
         Ok(Connection::new(page, segments, |segment: &Segment| segment.0.id))
+    }
+}
+
+/// A part of the recording that isn't in the text.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct MissingPart {
+    /// Its place in the recording, from 0.
+    #[graphql(directive = viewer_independent::apply())]
+    pub sequence: i32,
+    /// Why it isn't there.
+    #[graphql(directive = viewer_independent::apply())]
+    pub reason: Reason,
+    /// Where the part before it ends in the recording, in milliseconds.
+    #[graphql(directive = viewer_independent::apply())]
+    pub start_ms: i64,
+    /// Where the part behind it begins, in milliseconds; the same as `startMs` when nobody said how long it was.
+    #[graphql(directive = viewer_independent::apply())]
+    pub end_ms: i64,
+}
+
+impl From<Missing> for MissingPart {
+    fn from(missing: Missing) -> Self {
+        let Missing { sequence, reason, start_ms, end_ms } = missing;
+        Self { sequence, reason, start_ms, end_ms }
     }
 }
 

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::access::reads;
 use super::loader::{SectionById, SegmentById};
 use super::minutes::MinutesSection;
-use super::transcript::Segment;
+use super::transcript::{MissingPart, Segment};
+use crate::domain::part::Reason;
 use crate::domain::verification::Finding;
 use crate::store::verification::VerificationRow;
 
@@ -50,6 +51,8 @@ pub enum VerificationFinding {
     LowConfidence(LowConfidenceFinding),
     /// Nothing was recognised for long.
     Gap(GapFinding),
+    /// A part of the recording isn't in the text.
+    MissingPart(MissingPart),
     /// There is nothing in a section.
     EmptySection(EmptySectionFinding),
 }
@@ -130,6 +133,13 @@ impl From<Finding> for VerificationFinding {
             }
             Finding::Gap { after, before, start_ms, end_ms } => {
                 Self::Gap(GapFinding { start_ms, end_ms, after_id: after, before_id: before })
+            }
+            Finding::MissingPart { sequence, start_ms, end_ms, is_unreadable } => {
+                let reason = match is_unreadable {
+                    true => Reason::Unreadable,
+                    false => Reason::NotUploaded,
+                };
+                Self::MissingPart(MissingPart { sequence, reason, start_ms, end_ms })
             }
             Finding::EmptySection { section_id } => {
                 Self::EmptySection(EmptySectionFinding { section_id })

@@ -91,6 +91,22 @@ pub async fn cancel(tx: &mut PgConnection, id: Uuid, at: DateTime<Utc>) -> Resul
     Ok(())
 }
 
+/// Whether a meeting's text may come from this recording: it isn't called off, and didn't end with
+/// another one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn takes(tx: &mut PgConnection, id: Uuid, recording: Uuid) -> Result<bool, sqlx::Error> {
+    let takes = sqlx::query_scalar!(
+        r#"SELECT cancelled_at IS NULL AND (ended_at IS NULL OR recording_id = $2) AS takes
+           FROM meeting WHERE id = $1"#,
+        id,
+        recording,
+    );
+    // NULL: it ended without one, as far as this service has heard.
+    Ok(takes.fetch_optional(tx).await?.is_none_or(|takes| takes.unwrap_or(false)))
+}
+
 /// The sections of the meeting's template, a JSON array; `None` when the meeting isn't known.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 pub mod meeting;
 pub mod minutes;
+pub mod part;
 pub mod search;
 pub mod segment;
 pub mod share;

@@ -13,7 +13,7 @@ pub struct SegmentRow {
     pub transcript_id: Uuid,
     /// The meeting that it belongs to.
     pub meeting_id: Uuid,
-    /// Place in the transcript, from 0.
+    /// Place in the transcript: they rise, with gaps between the parts of a recording.
     pub ordinal: i32,
     /// Who speaks, if somebody said so.
     pub speaker_id: Option<Uuid>,
@@ -89,6 +89,27 @@ pub async fn insert(
     .execute(tx)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The last ordinal of a transcript's segments from `from` on, below `to`; `None` if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_ordinal(
+    tx: &mut PgConnection,
+    transcript: Uuid,
+    from: i32,
+    to: i32,
+) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT max(ordinal) FROM segment
+         WHERE transcript_id = $1 AND ordinal >= $2 AND ordinal < $3",
+        transcript,
+        from,
+        to,
+    )
+    .fetch_one(tx)
+    .await
 }
 
 /// The segments with these ids.

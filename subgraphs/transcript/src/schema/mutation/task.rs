@@ -1,16 +1,18 @@
 //! What people ask of tasks.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use platform::error::UserError;
+use platform::error::{Internal as _, UserError};
 use platform::idempotency::Once;
 use platform::identity::Identity;
 use platform::task::Requests;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::domain::refusal::Refusal;
 use crate::schema::access::{self, may_see};
 use crate::schema::query;
 use crate::schema::task::TranscriptTask;
+use crate::store::part;
 use crate::verification::Verifier;
 
 /// Which failed task to try again.
@@ -97,7 +99,7 @@ impl TaskMutation {
     }
 
     /// Puts a failed task back into the queue; a transcription goes on where it stopped.
-    /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE.
+    /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE, RECORDING_DELETED when its recording isn't kept any more.
     async fn retry_transcript_task(
         &self,
         ctx: &Context<'_>,
@@ -107,6 +109,11 @@ impl TaskMutation {
         let once = Once::new(viewer, "retryTranscriptTask", input.idempotency_key.as_deref());
         let outcome = match (once, known(ctx, &input.task_id).await?) {
             (Err(error), _) => Err(error),
+            (Ok(_), Some(id))
+                if part::needs_deleted(ctx.data::<PgPool>()?, id).await.internal()? =>
+            {
+                Err(Refusal::RecordingDeleted.into())
+            }
             (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
             (Ok(_), None) => Err(Requests::not_found()),
         };
