@@ -3,6 +3,7 @@
 
 mod decoding;
 mod fixture;
+mod memory;
 mod process;
 mod recognition;
 mod weights;
