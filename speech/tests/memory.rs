@@ -38,7 +38,8 @@ fn length_s(path: &Path) -> usize {
 /// Decodes a short recording, then one of three hours, and looks what it took.
 fn takes_no_more_for_three_hours(make: impl Fn(&TempDir, usize) -> PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let near = |length: usize, wanted: usize| length.abs_diff(wanted) <= wanted / 50;
+    // Where pieces meet, a frame may be lost.
+    let near = |length: usize, wanted: usize| length.abs_diff(wanted) <= wanted / 20;
     let short = length_s(&make(&folder, SHORT_S));
     assert!(near(short, SHORT_S), "{short} s");
     let before = peak_kib();
@@ -74,7 +75,10 @@ fn three_hours_of_wav() {
 
 #[test]
 fn three_hours_of_mp3() {
-    let piece = fs::read(fixture::recording("speech.mp3")).unwrap();
+    let mut piece = fs::read(fixture::recording("speech.mp3")).unwrap();
+    // Its first frame states how many there are.
+    let at = piece.windows(4).position(|bytes| bytes == b"Info" || bytes == b"Xing").unwrap();
+    piece[at..at + 4].fill(0);
     takes_no_more_for_three_hours(|folder, seconds| repeated(folder, &[], &piece, seconds / 5));
 }
 

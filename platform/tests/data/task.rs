@@ -94,6 +94,51 @@ async fn a_failed_task_can_be_retried_and_a_cancelled_one_cannot() {
     assert!(retry(&kernel, task.id).await.is_none());
 }
 
+/// A paused task isn't in the queue until it is submitted, and nobody works on it under an old claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_task_waits_outside_the_queue() {
+    let scope = Scope::new().await;
+    let kernel = scope.kernel("transcript", &NO_TABLES).await;
+    let tasks = tasks_of(&kernel);
+    let task = new_task(&kernel, Some("part".into())).await;
+    let older = tasks.claim(task.id).await.unwrap().unwrap();
+    let newer = tasks.claim(task.id).await.unwrap().unwrap();
+    assert!(tasks.progress(&newer, 30).await.unwrap());
+    let pause = async |claim: &Claim| {
+        let mut tx = kernel.pool.begin().await.unwrap();
+        let paused = tasks.pause(&mut tx, claim).await.unwrap();
+        tx.commit().await.unwrap();
+        paused
+    };
+    let pending = async || {
+        let mut connection = kernel.pool.acquire().await.unwrap();
+        tasks.pending(&mut connection, &task.queue).await.unwrap()
+    };
+    let submit = async || {
+        let mut tx = kernel.pool.begin().await.unwrap();
+        let submitted = tasks.submit(&mut tx, "part", json!({ "more": true })).await.unwrap();
+        tx.commit().await.unwrap();
+        submitted
+    };
+
+    assert!(!pause(&older).await);
+    assert!(submit().await.is_none(), "it is at work");
+    assert!(pause(&newer).await);
+    let now = state(&kernel, task.id).await;
+    assert_eq!((now.status, now.progress, now.tries), (TaskStatus::Pending, 30, 0));
+    assert_eq!(pending().await, 0);
+    assert!(!pause(&newer).await);
+    assert!(!tasks.progress(&newer, 90).await.unwrap());
+    assert!(!complete(&kernel, &newer).await);
+
+    assert!(submit().await.is_some());
+    assert!(submit().await.is_none(), "once");
+    assert_eq!(pending().await, 1);
+    let again = tasks.claim(task.id).await.unwrap().unwrap();
+    assert_eq!(again.task.input, json!({ "more": true }));
+    assert!(complete(&kernel, &again).await);
+}
+
 /// A task in this state, with the last claim to it, which may be stale.
 async fn given_task_that_is(kernel: &Kernel, status: TaskStatus) -> (Uuid, Claim) {
     let id = new_task(kernel, None).await.id;

@@ -1,4 +1,4 @@
-//! One attempt at a transcription: fetch, recognise, write. Recordings in parts are in [`part`].
+//! One attempt at a transcription: fetch, recognise, write. Recordings in parts are in its module `part`.
 //!
 //! Each segment is committed as it comes, so that a later attempt goes on after the last one.
 //! Everything that is written is fenced by the task's claim: an attempt that was given up, but
