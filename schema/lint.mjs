@@ -24,6 +24,7 @@ const UNKEYED = new Set([
   "updateProfile", "changePassword", "deleteAccount",
   "updateMeeting", "startMeeting", "endMeeting", "cancelMeeting", "addParticipants", "removeParticipant",
   "markNotificationsRead", "setNotificationPreferences", "setWebhook", "removeWebhook", "sendTestNotification",
+  "setRecordingRetention",
 ]);
 
 /**

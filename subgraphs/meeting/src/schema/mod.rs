@@ -30,8 +30,7 @@ pub use object::{
 };
 pub use payload::{
     MeetingPayload, MeetingTaskPayload, MeetingTemplatePayload, RecordingUpload,
-    RequestRecordingPartUploadPayload,
-    RequestRecordingUploadPayload, UploadHeader,
+    RequestRecordingPartUploadPayload, RequestRecordingUploadPayload, UploadHeader,
 };
 pub use query::Query;
 pub use task::{MeetingTask, MeetingsCreated, TaskKind};

@@ -268,7 +268,7 @@ impl Mutation {
     }
 
     /// Says for how long the files of a meeting's recordings are kept after its end; for its host, at any
-    /// time. The text and the minutes stay. What is deleted is gone for good.
+    /// time. The text and the minutes stay. What is deleted is gone for good. The same again changes nothing.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, INVALID_RETENTION.
     async fn set_recording_retention(
         &self,
