@@ -24,7 +24,8 @@ const UNKEYED = new Set([
   "updateProfile", "changePassword", "deleteAccount",
   "updateMeeting", "startMeeting", "endMeeting", "cancelMeeting", "addParticipants", "removeParticipant",
   "markNotificationsRead", "setNotificationPreferences", "setWebhook", "removeWebhook", "sendTestNotification",
-  "setRecordingRetention",
+  "setRecordingRetention", "updateMeetingTemplate", "deleteMeetingTemplate",
+  "grantRole", "revokeRole", "disableAccount", "enableAccount", "evictCache",
 ]);
 
 /**
