@@ -38,7 +38,7 @@ async fn a_meeting_becomes_minutes_by_way_of_a_bucket() {
     eventually("operators see that the bucket is away", SOON, || async {
         let client = moim.client();
         let ready = client.get("/health/ready").await.status == 200;
-        (ready && component(&client, "meeting.objects").await == "DOWN").then_some(())
+        (ready && component(&client, "meeting.objects").await == "DEGRADED").then_some(())
     })
     .await;
     let checked = place.run_through(&["check"]).await;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::config;
 use crate::subgraph::Cause;
 
-pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS};
+pub use consumer::{DELIVERIES_MAX, HANDLE_TIMEOUT_MS, HEARTBEAT_MS};
 pub(crate) use consumer::{pause, process_span};
 
 /// Longest time to wait for a connection.

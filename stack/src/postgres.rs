@@ -27,6 +27,8 @@ const STOP: StopSignal = StopSignal::Interrupt;
 const PROGRAMS: &str = "pgserver/pginstall/bin";
 /// All pools of all services of one process, and those of the tests.
 const MAX_CONNECTIONS: u32 = 300;
+/// Several installations run at once, and those that were killed linger.
+const MAX_CONNECTIONS_TESTS: u32 = 600;
 const SHARED_BUFFERS_MIB: u32 = 128;
 /// More than this of the journal between two checkpoints forces one.
 const MAX_WAL_MIB: u32 = 512;
@@ -78,11 +80,12 @@ pub(crate) fn programs(package: &Path) -> PathBuf {
 /// Tuned for a machine with two cores that has other work as well.
 fn settings(port: u16, throw_away: bool) -> Vec<String> {
     let on = if throw_away { "off" } else { "on" };
+    let connections = if throw_away { MAX_CONNECTIONS_TESTS } else { MAX_CONNECTIONS };
     vec![
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),
         "unix_socket_directories=".to_owned(),
-        format!("max_connections={MAX_CONNECTIONS}"),
+        format!("max_connections={connections}"),
         format!("shared_buffers={SHARED_BUFFERS_MIB}MB"),
         format!("max_wal_size={MAX_WAL_MIB}MB"),
         format!("fsync={on}"),

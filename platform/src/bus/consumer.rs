@@ -25,7 +25,7 @@ pub const DELIVERIES_MAX: i64 = 12;
 pub const HANDLE_TIMEOUT_MS: u64 = 20_000;
 /// Time between two signs of life while an event is handled; the consumers' `ack_wait` is three
 /// times that, so that nobody else gets it meanwhile.
-const HEARTBEAT_MS: u64 = 3_000;
+pub const HEARTBEAT_MS: u64 = 3_000;
 /// First wait before an event is delivered again; doubles up to [`BACKOFF_MAX_MS`].
 const BACKOFF_MIN_MS: u64 = 100;
 /// Longest wait before an event is delivered again, or a lost server is tried again.
