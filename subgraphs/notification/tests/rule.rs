@@ -107,3 +107,11 @@ proptest! {
         }
     }
 }
+
+/// Given work over several meetings that is finished, when it is told, then they stand where one's title would.
+#[test]
+fn work_over_several_meetings_says_so() {
+    let said = |language| Kind::TaskCompleted.text(language, &json!({ "meeting": null }), None).0;
+    assert_eq!(said(Language::English), "Finished: several meetings");
+    assert_eq!(said(Language::Korean), "작업 완료: 여러 회의");
+}

@@ -212,9 +212,11 @@ impl Kind {
             Language::English => texts.en,
         };
         let person = person.unwrap_or_else(|| language.somebody());
-        let word = |name: &str| match name {
-            "person" => person.to_owned(),
-            name => words[name].as_str().unwrap_or("…").to_owned(),
+        let word = |name: &str| match (name, words[name].as_str()) {
+            ("person", _) => person.to_owned(),
+            (_, Some(word)) => word.to_owned(),
+            ("meeting", None) => language.several_meetings().to_owned(),
+            (_, None) => "…".to_owned(),
         };
         (filled(title, word), filled(body, word))
     }

@@ -27,4 +27,13 @@ impl Language {
             Self::English => "Somebody",
         }
     }
+
+    /// What something is about that is about no single meeting.
+    #[must_use]
+    pub fn several_meetings(self) -> &'static str {
+        match self {
+            Self::Korean => "여러 회의",
+            Self::English => "several meetings",
+        }
+    }
 }
