@@ -17,6 +17,8 @@ enum Server {
 enum Fault {
     Cut,
     Stall,
+    /// What was asked meanwhile is lost, and nobody is told.
+    StallThenCut,
 }
 
 impl Server {
@@ -54,9 +56,12 @@ async fn out_of_reach(server: Server, fault: Fault) {
 
     match fault {
         Fault::Cut => proxy.cut(),
-        Fault::Stall => proxy.stall(),
+        Fault::Stall | Fault::StallThenCut => proxy.stall(),
     }
     noticed(&moim.client(), server).await;
+    if matches!(fault, Fault::StallThenCut) {
+        proxy.cut();
+    }
     proxy.open();
     let meetings = load.finish().await;
 
@@ -96,4 +101,5 @@ stories! {
     redis_hangs: Redis Stall,
     nats_is_cut_off: Nats Cut,
     nats_hangs: Nats Stall,
+    nats_hangs_and_is_cut_off: Nats StallThenCut,
 }

@@ -24,6 +24,12 @@ use crate::error::SpeechError;
 const PASSED_ON: [&str; 4] =
     ["MOIM_PYTHON", "MOIM_CACHE_DIR", "MOIM_SPEECH_MODEL", "MOIM_SPEECH_VAD_MODEL"];
 
+/// Whether the child may see a variable: none of those that configure us, or log us in at a bucket.
+fn may_see(name: &str) -> bool {
+    let ours = name.starts_with("MOIM_") || name.starts_with("AWS_");
+    !ours || PASSED_ON.contains(&name)
+}
+
 /// How children are started and judged.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -166,9 +172,8 @@ impl Worker {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         for (name, _) in env::vars_os() {
-            let name = name.to_string_lossy();
-            if name.starts_with("MOIM_") && !PASSED_ON.contains(&name.as_ref()) {
-                command.env_remove(name.as_ref());
+            if !may_see(&name.to_string_lossy()) {
+                command.env_remove(name);
             }
         }
         let mut child = command.spawn().map_err(SpeechError::Process)?;
@@ -279,5 +284,20 @@ async fn pass_on(stderr: ChildStderr, pid: u32) {
     let mut lines = BufReader::new(stderr.take(LINE_BYTES as u64)).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         tracing::warn!(pid, "speech process: {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_see;
+
+    #[test]
+    fn secrets_stay_here() {
+        for name in ["MOIM_SIGNATURE_KEY", "MOIM_POSTGRES_URL", "AWS_SECRET_ACCESS_KEY"] {
+            assert!(!may_see(name), "{name}");
+        }
+        for name in ["PATH", "LC_ALL", "MOIM_CACHE_DIR"] {
+            assert!(may_see(name), "{name}");
+        }
     }
 }

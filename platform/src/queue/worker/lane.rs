@@ -124,11 +124,13 @@ impl Lane {
         } else {
             None
         };
+        let line = crew.bus.line();
         let mut jobs = match within {
             None => self.pull.fetch().max_messages(1).messages().await?,
             Some(within) => self.pull.batch().max_messages(1).expires(within).messages().await?,
         };
-        let Some(message) = jobs.next().await.transpose()? else { return Ok(None) };
+        let answer = line.answer(jobs.next()).await?.flatten();
+        let Some(message) = answer.transpose()? else { return Ok(None) };
         let consumer = self.pull.cached_info().name.clone();
         Ok(Some(Taken { message, consumer, _place: place }))
     }

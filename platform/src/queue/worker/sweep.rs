@@ -13,7 +13,7 @@ use crate::topology::QueueSpec;
 /// Time between two looks.
 const SWEEP_EVERY_MS: u64 = 15_000;
 /// Time between two looks at tasks that were put off.
-const RESUME_EVERY_MS: u64 = 250;
+const RESUME_EVERY_MS: u64 = 1_000;
 /// A task that is being worked on, without a sign of life for so long, has lost its job. Longer than
 /// any wait between tries.
 pub const ORPHANED_AFTER_MS: u64 = 600_000;
