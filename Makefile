@@ -42,6 +42,7 @@ check: ## Everything that is checked without running it
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps --document-private-items
+	cargo fetch --locked --quiet # also what other systems need: it is looked at too
 	cargo deny --offline --log-level warn --locked check --hide-inclusion-graph licenses bans sources
 	(cd ops/prometheus && promtool check rules moim.rules.yaml && promtool test rules moim.rules.test.yaml)
 	tools/unchanged schema $(MAKE) --no-print-directory schema
