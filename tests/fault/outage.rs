@@ -58,9 +58,10 @@ async fn out_of_reach(server: Server, fault: Fault) {
         Fault::Cut => proxy.cut(),
         Fault::Stall | Fault::StallThenCut => proxy.stall(),
     }
-    noticed(&moim.client(), server).await;
+    noticed(&moim.client(), server, "").await;
     if matches!(fault, Fault::StallThenCut) {
         proxy.cut();
+        noticed(&moim.client(), server, "not connected").await;
     }
     proxy.open();
     let meetings = load.finish().await;
@@ -68,8 +69,8 @@ async fn out_of_reach(server: Server, fault: Fault) {
     Oracle::of(&place).await.check(&meetings, &load).await;
 }
 
-/// Waits until everybody who needs the server has noticed that it is away.
-async fn noticed(client: &Client, server: Server) {
+/// Waits until everybody who needs the server has noticed that it is away, for a reason with `why` in it.
+async fn noticed(client: &Client, server: Server, why: &str) {
     eventually("everybody noticed", SOON, || async {
         let health = client.get("/health").await.body;
         let components = health["components"].as_array().expect("components").iter();
@@ -78,7 +79,12 @@ async fn noticed(client: &Client, server: Server) {
             .filter(|component| name(component).is_some_and(|it| it.ends_with(server.component())))
             .peekable();
         assert!(of_it.peek().is_some(), "{health}");
-        of_it.all(|component| component["status"] != "UP").then_some(())
+        of_it
+            .all(|component| {
+                let detail = component["detail"].as_str().unwrap_or_default();
+                component["status"] != "UP" && detail.contains(why)
+            })
+            .then_some(())
     })
     .await;
 }
