@@ -1,6 +1,6 @@
 //! Recordings and texts in a bucket instead of a folder.
 
-use crate::kit::{SOON, client::Client, eventually, instance::Place, story};
+use crate::kit::{SOON, component, eventually, instance::Place, story};
 use serde_json::json;
 use stack::bucket::Bucket;
 
@@ -49,12 +49,3 @@ async fn a_meeting_becomes_minutes_by_way_of_a_bucket() {
 }
 
 const SUMMARY: &str = "query ($id: ID!) { meeting(id: $id) { summary { overview } } }";
-
-/// What operators see of a component.
-async fn component(client: &Client, name: &str) -> String {
-    let health = client.get("/health").await.body;
-    let components = health["components"].as_array().expect("components");
-    let found = components.iter().find(|component| component["name"] == name);
-    let found = found.unwrap_or_else(|| panic!("{name} in {components:?}"));
-    found["status"].as_str().expect("a status").to_owned()
-}

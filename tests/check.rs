@@ -57,6 +57,24 @@ async fn it_says_what_to_do_and_makes_nothing() {
     place.run(&["migrate"]).await.expect("migrated");
     assert_eq!(failures(&place).await, Vec::<String>::new());
 
+    // Given engines of somebody else's that aren't there
+    for (name, value) in [
+        ("MOIM_TRANSCRIPT_ENGINE", "openai"),
+        ("MOIM_TRANSCRIPT_ENGINE_URL", "http://127.0.0.1:1/v1"),
+        ("MOIM_TRANSCRIPT_ENGINE_MODEL", "whisper-1"),
+        ("MOIM_AI_ENGINE", "openai"),
+        ("MOIM_AI_ENGINE_URL", "http://127.0.0.1:1/v1"),
+        ("MOIM_AI_ENGINE_MODEL", "small"),
+    ] {
+        place.set(name, value);
+    }
+    let found = failures(&place).await;
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("speech to text: start it, or set MOIM_TRANSCRIPT_ENGINE_URL"));
+    assert!(found[1].starts_with("language model: start it, or set MOIM_AI_ENGINE_URL"));
+    place.unset("MOIM_TRANSCRIPT_ENGINE");
+    place.unset("MOIM_AI_ENGINE");
+
     // Given a database of an older version, and a stream that was lost
     let mut postgres = Postgres::from(&place).expect("settings");
     postgres.max_connections = 1;

@@ -25,6 +25,7 @@ mod parts;
 mod review;
 mod several;
 mod shared_events;
+mod speech_server;
 mod statements;
 mod trace;
 mod transport;

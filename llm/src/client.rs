@@ -1,20 +1,11 @@
-//! The server: one question, one answer, bounded in time and size.
+//! The server: one question, one answer.
 
-use std::time::Duration;
-
-use reqwest::{StatusCode, header};
-use secrecy::{ExposeSecret, SecretString};
+use openai::{Answer, AskError, Server};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use text::EngineError;
-use url::Url;
 
 use crate::config::Config;
-
-/// Most bytes of an answer that are read.
-pub const ANSWER_MAX_BYTES: usize = 1024 * 1024;
-/// How long connecting may take, in milliseconds.
-pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
 
 /// A message of the conversation.
 #[derive(Debug, Clone)]
@@ -28,10 +19,8 @@ pub struct Message {
 /// A model behind a server.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    url: Url,
+    server: Server,
     model: String,
-    key: Option<SecretString>,
     answer_tokens: Option<u32>,
 }
 
@@ -52,36 +41,17 @@ struct Content {
 
 impl Client {
     /// A client; nothing is sent yet.
-    ///
-    /// # Errors
-    /// When TLS can't be set up.
-    pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
-        platform::tls::choose();
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
-            // A redirect would take the key along.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let mut url = config.url.clone();
-        url.set_path(&format!("{}/chat/completions", url.path().trim_end_matches('/')));
-        let (model, key) = (config.model.clone(), config.key.clone());
-        Ok(Self { http, url, model, key, answer_tokens: config.answer_tokens })
-    }
-
-    /// The model's name.
     #[must_use]
-    pub fn model(&self) -> &str {
-        &self.model
+    pub fn new(server: Server, config: &Config) -> Self {
+        Self { server, model: config.server.model.clone(), answer_tokens: config.answer_tokens }
     }
 
-    /// Whether anybody listens there.
+    /// Whether the server is there and lets us in.
     ///
     /// # Errors
     /// [`EngineError::Away`].
     pub async fn reach(&self) -> Result<(), EngineError> {
-        // Any answer will do, also that this needs a POST.
-        self.http.get(self.url.clone()).send().await.map(drop).map_err(away)
+        self.server.reach().await.map_err(|error| EngineError::Away(error.into()))
     }
 
     /// Asks, and gives the text of the answer, which should fit `schema`: servers that don't know
@@ -94,22 +64,18 @@ impl Client {
             "type": "json_schema",
             "json_schema": { "name": "answer", "strict": true, "schema": schema },
         });
-        let (status, body) = self.post(messages, Some(format)).await?;
-        let (status, body) = match status {
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-                self.post(messages, None).await?
-            }
-            _ => (status, body),
-        };
-        if status.is_server_error()
-            || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
-        {
+        let mut answer = self.post(messages, Some(format)).await?;
+        if answer.is_refusal() {
+            answer = self.post(messages, None).await?;
+        }
+        let Answer { status, .. } = answer;
+        if answer.is_away() {
             return Err(EngineError::Away(format!("status {status}").into()));
         }
         if !status.is_success() {
             return Err(EngineError::Unusable(format!("the server answers with status {status}")));
         }
-        let completion: Completion = serde_json::from_slice(&body)
+        let completion: Completion = serde_json::from_slice(&answer.body)
             .map_err(|error| EngineError::Unusable(format!("no chat completion: {error}")))?;
         let content =
             completion.choices.into_iter().next().and_then(|choice| choice.message.content);
@@ -120,7 +86,7 @@ impl Client {
         &self,
         messages: &[Message],
         format: Option<Value>,
-    ) -> Result<(StatusCode, Vec<u8>), EngineError> {
+    ) -> Result<Answer, EngineError> {
         let messages: Vec<Value> = messages
             .iter()
             .map(|message| json!({ "role": message.role, "content": message.content }))
@@ -132,28 +98,12 @@ impl Client {
         if let Some(format) = format {
             body["response_format"] = format;
         }
-        let mut request = self
-            .http
-            .post(self.url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body.to_string());
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key.expose_secret());
-        }
-        let mut response = request.send().await.map_err(away)?;
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if answer.len() + chunk.len() > ANSWER_MAX_BYTES {
-                let reason = format!("the answer is longer than {ANSWER_MAX_BYTES} bytes");
-                return Err(EngineError::Unusable(reason));
+        let body = body.to_string().into();
+        self.server.post("chat/completions", "application/json", body).await.map_err(|error| {
+            match error {
+                AskError::TooLong => EngineError::Unusable(error.to_string()),
+                away => EngineError::Away(away.into()),
             }
-            answer.extend_from_slice(&chunk);
-        }
-        Ok((response.status(), answer))
+        })
     }
-}
-
-fn away(error: reqwest::Error) -> EngineError {
-    // Its text may hold the URL, and a URL a password.
-    EngineError::Away(error.without_url().into())
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::config::{ConfigError, Source, parsed, required};
-use secrecy::SecretString;
+use openai::Server;
+use platform::config::{ConfigError, Source, parsed};
 use text::{Engine, Extractive};
-use url::Url;
 
 use crate::client::Client;
 use crate::engine::LanguageModel;
 
+/// Which engine it is, and what the names of the server's variables begin with.
+const NAME: &str = "MOIM_AI_ENGINE";
 /// How long one answer may take, unless configured, in milliseconds.
 pub const TIMEOUT_MS_DEFAULT: u64 = 60_000;
 /// How long all answers about one meeting may take, unless configured, in milliseconds: less than the
@@ -22,14 +23,8 @@ pub const PASSAGE_CHARS_DEFAULT: usize = 12_000;
 /// A server and how it is asked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Base URL of the API; `/chat/completions` comes behind it.
-    pub url: Url,
-    /// Name of the model.
-    pub model: String,
-    /// Sent as a bearer token.
-    pub key: Option<SecretString>,
-    /// How long one answer may take.
-    pub timeout: Duration,
+    /// Where it is.
+    pub server: openai::Config,
     /// How long all answers about one meeting may take.
     pub deadline: Duration,
     /// How much text is asked about at once, in characters.
@@ -39,27 +34,18 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `MOIM_AI_URL`, `MOIM_AI_MODEL`, `MOIM_AI_KEY` (default none), `MOIM_AI_TIMEOUT_MS`,
-    /// `MOIM_AI_DEADLINE_MS`, `MOIM_AI_PASSAGE_CHARS` and `MOIM_AI_ANSWER_TOKENS` (default none).
+    /// Reads `MOIM_AI_ENGINE_URL`, `_MODEL`, `_KEY` and `_TIMEOUT_MS` ([`openai::Config::from`]), and
+    /// `MOIM_AI_ENGINE_DEADLINE_MS`, `MOIM_AI_ENGINE_PASSAGE_CHARS` and `MOIM_AI_ENGINE_ANSWER_TOKENS`
+    /// (default none).
     ///
     /// # Errors
     /// When one of the first two is missing, or a value can't be used.
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
-        const URL: &str = "MOIM_AI_URL";
-        let help = "give the API's base URL, like http://127.0.0.1:8080/v1";
-        let url: Url = required(source, URL, help)?
-            .parse()
-            .map_err(|error: url::ParseError| ConfigError::invalid(URL, error.to_string(), help))?;
-        if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
-            return Err(ConfigError::invalid(URL, "neither http nor https", help));
-        }
-        let model =
-            required(source, "MOIM_AI_MODEL", "give the model's name as the server knows it")?;
-        let milliseconds = |name: &str, default| {
-            parsed(source, name, default, "give milliseconds, like 60000")
-                .map(Duration::from_millis)
-        };
-        let name = "MOIM_AI_PASSAGE_CHARS";
+        let timeout = Duration::from_millis(TIMEOUT_MS_DEFAULT);
+        let server = openai::Config::from(source, NAME, timeout)?;
+        let help = "give milliseconds, like 100000";
+        let deadline = parsed(source, "MOIM_AI_ENGINE_DEADLINE_MS", DEADLINE_MS_DEFAULT, help)?;
+        let name = "MOIM_AI_ENGINE_PASSAGE_CHARS";
         let help = "give characters, 500 at least, like 12000";
         let passage_chars = parsed(source, name, PASSAGE_CHARS_DEFAULT, help)?;
         if passage_chars < 500 {
@@ -67,22 +53,14 @@ impl Config {
         }
         let answer_tokens = match parsed(
             source,
-            "MOIM_AI_ANSWER_TOKENS",
+            "MOIM_AI_ENGINE_ANSWER_TOKENS",
             0,
             "give the most tokens of an answer, like 2048; 0 leaves it to the server",
         )? {
             0 => None,
             tokens => Some(tokens),
         };
-        Ok(Self {
-            url,
-            model,
-            key: source.get("MOIM_AI_KEY").map(SecretString::from),
-            timeout: milliseconds("MOIM_AI_TIMEOUT_MS", TIMEOUT_MS_DEFAULT)?,
-            deadline: milliseconds("MOIM_AI_DEADLINE_MS", DEADLINE_MS_DEFAULT)?,
-            passage_chars,
-            answer_tokens,
-        })
+        Ok(Self { server, deadline: Duration::from_millis(deadline), passage_chars, answer_tokens })
     }
 }
 
@@ -91,19 +69,15 @@ impl Config {
 /// # Errors
 /// When there is no such engine, or the server's configuration can't be used.
 pub fn chosen(source: &dyn Source) -> Result<Arc<dyn Engine>, ConfigError> {
-    const NAME: &str = "MOIM_AI_ENGINE";
     match source.get(NAME).as_deref() {
         None | Some("builtin") => Ok(Arc::new(Extractive)),
         Some("openai") => {
             let config = Config::from(source)?;
-            let unusable = |error: reqwest::Error| {
-                ConfigError::invalid(
-                    "MOIM_AI_KEY",
-                    error.to_string(),
-                    "give a key in plain characters",
-                )
-            };
-            let client = Client::new(&config).map_err(unusable)?;
+            let server = Server::new(&config.server).map_err(|error| {
+                let help = "see which certificates this machine trusts";
+                ConfigError::invalid("MOIM_AI_ENGINE_URL", platform::error::chain(&error), help)
+            })?;
+            let client = Client::new(server, &config);
             Ok(Arc::new(LanguageModel::new(client, config.passage_chars, config.deadline)))
         }
         Some(_) => {

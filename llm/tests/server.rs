@@ -67,15 +67,18 @@ impl Server {
 
 fn engine(url: &str) -> LanguageModel {
     let config = Config {
-        url: url.parse().unwrap(),
-        model: "small".into(),
-        key: Some("secret".to_owned().into()),
-        timeout: Duration::from_millis(500),
+        server: openai::Config {
+            url: url.parse().unwrap(),
+            model: "small".into(),
+            key: Some("secret".to_owned().into()),
+            timeout: Duration::from_millis(500),
+        },
         deadline: Duration::from_secs(20),
         passage_chars: 500,
         answer_tokens: Some(2_048),
     };
-    LanguageModel::new(Client::new(&config).unwrap(), config.passage_chars, config.deadline)
+    let client = Client::new(openai::Server::new(&config.server).unwrap(), &config);
+    LanguageModel::new(client, config.passage_chars, config.deadline)
 }
 
 fn said(texts: &[&str]) -> Said {

@@ -80,8 +80,8 @@ pub struct Segment {
     pub end_ms: u64,
     /// The words, trimmed, never empty.
     pub text: String,
-    /// Mean probability of the words, 0 to 1.
-    pub confidence: f32,
+    /// Mean probability of the words, 0 to 1; `None`: the engine doesn't say.
+    pub confidence: Option<f32>,
 }
 
 /// What an engine reports while it works. Segments come in order of time and
@@ -139,7 +139,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     /// What is missing.
-    fn check(&self) -> Result<(), SpeechError> {
-        Ok(())
+    fn check(&self) -> BoxFuture<'static, Result<(), SpeechError>> {
+        Box::pin(async { Ok(()) })
     }
 }

@@ -98,6 +98,13 @@ impl SpeechError {
         Self::Engine { reason: reason.to_string(), retryable: true }
     }
 
+    /// A language that was chosen and that the engine can't hear.
+    #[must_use]
+    pub fn unknown_language(chosen: Option<&str>) -> Self {
+        let reason = format!("language {:?} is not known", chosen.unwrap_or_default());
+        Self::Engine { reason, retryable: false }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> Code {

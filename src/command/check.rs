@@ -28,6 +28,8 @@ pub(crate) async fn run() -> Result<()> {
     checks.say("Redis", redis(source).await)?;
     checks.say("NATS", nats(source).await)?;
     checks.say("object storage", objects(source).await)?;
+    checks.say("speech to text", speech(source).await)?;
+    checks.say("language model", language_model(source).await)?;
     for name in Name::ALL {
         checks.say(&format!("settings: {}", name.as_str()), text(name.configure(source)))?;
         checks.say(&format!("database: {}", name.as_str()), database(source, name).await)?;
@@ -88,6 +90,22 @@ async fn objects(source: &dyn Source) -> Result<()> {
     }
     let advice = "it can't be reached, or doesn't let us in: set MOIM_OBJECTS_URL, AWS_ENDPOINT_URL and the AWS login to what it needs";
     Objects::open(&config).context(advice)?.probe().await.context(advice)
+}
+
+/// The speech-to-text server, if one is asked. What the built-in engine lacks it fetches when it is needed.
+async fn speech(source: &dyn Source) -> Result<()> {
+    let config = transcript::Config::from(source)?;
+    if !matches!(config.engine, transcript::EngineChoice::Server(_)) {
+        return Ok(());
+    }
+    let advice = "start it, or set MOIM_TRANSCRIPT_ENGINE_URL and MOIM_TRANSCRIPT_ENGINE_KEY to what it needs";
+    transcript::engine(&config)?.check().await.context(advice)
+}
+
+/// The language model's server, if one is asked.
+async fn language_model(source: &dyn Source) -> Result<()> {
+    let advice = "start it, or set MOIM_AI_ENGINE_URL and MOIM_AI_ENGINE_KEY to what it needs";
+    ai::Config::from(source)?.engine.check().await.context(advice)
 }
 
 /// The server, and whether it has all streams and consumers.

@@ -72,7 +72,9 @@ async fn start_all(
             .with("MOIM_MEETING_UPLOAD_BASE_URL", &base)
             .with("MOIM_TRANSCRIPT_DOWNLOAD_BASE_URL", &base),
     );
-    super::fetch::weights().await?;
+    if transcript::Config::from(&settings)?.engine.needs_weights() {
+        super::fetch::weights().await?;
+    }
     let shared = Shared::connect(&settings).await?;
     topology::apply(&shared.bus).await.context("the NATS topology can't be applied")?;
     let mut services = Vec::new();

@@ -43,7 +43,7 @@ impl Engine for Written {
                 let end_ms = at + letters * LETTER_MS[usize::from(self.0.language == "en")];
                 let text = line.text.to_owned();
                 if end_ms > job.resume_from_ms {
-                    let confidence = line.confidence;
+                    let confidence = Some(line.confidence);
                     events.push(Event::Segment(Segment { start_ms: at, end_ms, text, confidence }));
                 }
                 at = end_ms + PAUSE_MS;

@@ -53,3 +53,12 @@ where
         Err(_) => panic!("not within {deadline:?}: {what}: {last:?}"),
     }
 }
+
+/// What operators see of a component.
+pub(crate) async fn component(client: &client::Client, name: &str) -> String {
+    let health = client.get("/health").await.body;
+    let components = health["components"].as_array().expect("components");
+    let found = components.iter().find(|component| component["name"] == name);
+    let found = found.unwrap_or_else(|| panic!("{name} in {components:?}"));
+    found["status"].as_str().expect("a status").to_owned()
+}

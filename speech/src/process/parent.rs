@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
@@ -133,12 +133,13 @@ impl ProcessEngine {
 }
 
 impl Engine for ProcessEngine {
-    fn check(&self) -> Result<(), SpeechError> {
-        if !self.config.program.is_file() {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(SpeechError::Process(missing));
-        }
-        crate::weights::check().map_err(SpeechError::engine)
+    fn check(&self) -> BoxFuture<'static, Result<(), SpeechError>> {
+        let found = if self.config.program.is_file() {
+            crate::weights::check().map_err(SpeechError::engine)
+        } else {
+            Err(SpeechError::Process(std::io::Error::from(std::io::ErrorKind::NotFound)))
+        };
+        Box::pin(ready(found))
     }
 
     fn transcribe(

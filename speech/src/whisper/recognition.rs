@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use whisper_rs::{FullParams, SamplingStrategy, WhisperSegment, get_lang_id, get_lang_str};
+use whisper_rs::{FullParams, SamplingStrategy, WhisperSegment, get_lang_str};
 
 use super::{Control, Emit, Models};
 use crate::decode::{Decoder, SAMPLE_RATE_HZ, SAMPLES_PER_MS};
 use crate::engine::{Event, Job, Outcome, Segment, Stage};
 use crate::error::SpeechError;
+use crate::language::language_tag;
 use crate::window::{self, Cut, LEAD_SAMPLES, TAIL_SAMPLES, WINDOW_SAMPLES};
 
 /// More than one thread per job makes ggml's threads wait for each other on
@@ -59,7 +60,9 @@ impl<'a> Recognition<'a> {
         control: Arc<Control>,
         emit: Emit<'a>,
     ) -> Result<Self, SpeechError> {
-        let language = job.language.as_deref().map(known_language).transpose()?;
+        let chosen = job.language.as_deref();
+        let unknown = || SpeechError::unknown_language(chosen);
+        let language = chosen.map(|tag| language_tag(tag).ok_or_else(unknown)).transpose()?;
         let mut decoder = Decoder::open(&job.input)?;
         emit(Event::Progress { percent: 0, stage: Stage::Decoding })?;
         decoder.skip_to_ms(job.resume_from_ms)?;
@@ -71,7 +74,7 @@ impl<'a> Recognition<'a> {
             decoder,
             samples: Vec::with_capacity(WINDOW_SAMPLES),
             ended: false,
-            language,
+            language: language.map(str::to_owned),
             language_told: false,
             may_be_silent: job.may_be_silent || job.resume_from_ms > 0,
             windows: 0,
@@ -240,7 +243,7 @@ impl<'a> Recognition<'a> {
             let end_ms = ms(end).max(start_ms + SHORTEST_SEGMENT_MS);
             self.last_end_ms = end_ms;
             self.segments += 1;
-            let confidence = confidence(&segment);
+            let confidence = Some(confidence(&segment));
             (self.emit)(Event::Segment(Segment { start_ms, end_ms, text, confidence }))?;
         }
         Ok(heard)
@@ -268,14 +271,4 @@ fn confidence(segment: &WhisperSegment<'_>) -> f32 {
         }
     }
     if count > 0.0 { (sum / count).clamp(0.0, 1.0) } else { 0.0 }
-}
-
-/// The two-letter tag of a language that the engine knows: `ko` for `ko-KR`.
-fn known_language(tag: &str) -> Result<String, SpeechError> {
-    let primary = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-    let plain = primary.len() == 2 && primary.bytes().all(|byte| byte.is_ascii_lowercase());
-    if plain && get_lang_id(&primary).is_some() {
-        return Ok(primary);
-    }
-    Err(SpeechError::Engine { reason: format!("language {tag:?} is not known"), retryable: false })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use platform::config::{ConfigError, Keys, Source, parsed};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -25,14 +26,25 @@ pub enum EngineChoice {
     /// The built-in recogniser, in a niced child process of this program.
     #[default]
     BuiltIn,
+    /// A speech-to-text model behind an OpenAI-compatible server.
+    Server(openai::Config),
     /// An engine that the program brings along.
     Given(Arc<dyn Engine>),
+}
+
+impl EngineChoice {
+    /// Whether the built-in recogniser's weights are needed.
+    #[must_use]
+    pub fn needs_weights(&self) -> bool {
+        matches!(self, Self::BuiltIn)
+    }
 }
 
 impl fmt::Debug for EngineChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BuiltIn => "BuiltIn",
+            Self::Server(_) => "Server",
             Self::Given(_) => "Given",
         })
     }
@@ -73,7 +85,9 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads `MOIM_TRANSCRIPT_ENGINE` (`builtin`), `MOIM_TRANSCRIPT_LANGUAGE` (a two-letter tag),
+    /// Reads `MOIM_TRANSCRIPT_ENGINE` (`builtin`, or `openai` for a server:
+    /// `MOIM_TRANSCRIPT_ENGINE_URL`, `_MODEL`, `_KEY` and `_TIMEOUT_MS`, as [`openai::Config::from`] has
+    /// them), `MOIM_TRANSCRIPT_LANGUAGE` (a two-letter tag),
     /// `MOIM_TRANSCRIPT_CONCURRENCY`, `MOIM_TRANSCRIPT_RECORDING_MAX_BYTES`,
     /// `MOIM_TRANSCRIPT_SCRATCH` (a folder) and `MOIM_TRANSCRIPT_DOWNLOAD_BASE_URL`. All have
     /// defaults. Own keys are derived from `MOIM_SIGNATURE_KEY` and its previous one; a process that is
@@ -83,19 +97,23 @@ impl Config {
     /// When a value can't be used; the error names the variable.
     pub fn from(source: &dyn Source) -> Result<Self, ConfigError> {
         let defaults = Self::default();
-        if let Some(engine) = source.get(ENGINE).filter(|engine| engine != "builtin") {
-            return Err(ConfigError::invalid(
-                ENGINE,
-                format!("{engine:?} is unknown"),
-                "use builtin",
-            ));
-        }
+        let engine = match source.get(ENGINE).as_deref() {
+            None | Some("builtin") => EngineChoice::BuiltIn,
+            Some("openai") => {
+                let timeout = Duration::from_millis(stt::engine::TIMEOUT_MS_DEFAULT);
+                EngineChoice::Server(openai::Config::from(source, ENGINE, timeout)?)
+            }
+            Some(_) => {
+                let help = "use builtin or openai";
+                return Err(ConfigError::invalid(ENGINE, "there is no such engine", help));
+            }
+        };
         let concurrency = parsed(source, CONCURRENCY, defaults.concurrency, CONCURRENCY_HELP)?;
         if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
             return Err(ConfigError::invalid(CONCURRENCY, "out of range", CONCURRENCY_HELP));
         }
         Ok(Self {
-            engine: EngineChoice::BuiltIn,
+            engine,
             language: source.get(LANGUAGE).map(|tag| language(&tag)).transpose()?,
             concurrency,
             recording_max_bytes: parsed(
@@ -185,5 +203,12 @@ mod tests {
         }
         let config = Config::from(&Values::new().with(LANGUAGE, "KO")).unwrap();
         assert_eq!(config.language.as_deref(), Some("ko"));
+        let server = Values::new().with(ENGINE, "openai");
+        let error = Config::from(&server).unwrap_err();
+        assert!(error.to_string().contains("MOIM_TRANSCRIPT_ENGINE_URL"), "{error}");
+        let server = server
+            .with("MOIM_TRANSCRIPT_ENGINE_URL", "http://127.0.0.1:8000/v1")
+            .with("MOIM_TRANSCRIPT_ENGINE_MODEL", "whisper-1");
+        assert!(matches!(Config::from(&server).unwrap().engine, EngineChoice::Server(_)));
     }
 }

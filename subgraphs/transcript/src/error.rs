@@ -12,6 +12,9 @@ pub enum ServiceError {
     /// The recogniser can't be set up.
     #[error("the speech engine can't be set up")]
     Engine(#[source] SpeechError),
+    /// The client of a speech-to-text server can't be set up.
+    #[error("the speech-to-text server can't be asked")]
+    Server(#[source] openai::SetupError),
 }
 
 /// Why a transcription stopped before its end.

@@ -136,7 +136,7 @@ impl Service {
         let engine = Arc::clone(&self.transcriber.engine);
         self.kernel.health.add(format!("{NAME}.speech"), Need::Required, move || {
             let found = engine.check();
-            async move { Ok(found?) }
+            async move { Ok(found.await?) }
         });
         self.kernel.watch_objects();
         let Kernel { pool, bus, cache, outbox, .. } = self.kernel.clone();
@@ -178,9 +178,17 @@ fn endpoint(
     })
 }
 
-fn engine(config: &Config) -> Result<Arc<dyn Engine>, ServiceError> {
+/// The engine that the configuration chooses; nothing of it runs yet.
+///
+/// # Errors
+/// When it can't be set up.
+pub fn engine(config: &Config) -> Result<Arc<dyn Engine>, ServiceError> {
     match &config.engine {
         EngineChoice::Given(engine) => Ok(Arc::clone(engine)),
+        EngineChoice::Server(config) => {
+            let server = openai::Server::new(config).map_err(ServiceError::Server)?;
+            Ok(Arc::new(stt::TranscriptionServer::new(server, config)))
+        }
         EngineChoice::BuiltIn => {
             let mut process =
                 speech::process::Config::current_exe().map_err(ServiceError::Engine)?;

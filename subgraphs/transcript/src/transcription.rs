@@ -338,11 +338,9 @@ impl<'a> Attempt<'a> {
             start_ms,
             end_ms,
             text,
-            confidence: if heard.confidence.is_finite() {
-                heard.confidence.clamp(0.0, 1.0)
-            } else {
-                0.0
-            },
+            confidence: heard
+                .confidence
+                .map(|sure| if sure.is_nan() { 0.0 } else { sure.clamp(0.0, 1.0) }),
         };
         let mut tx = self.of.pool.begin().await?;
         // Takes the ordering key's lock first, as everybody who writes about the meeting does.

@@ -92,7 +92,12 @@ impl Engine for Scripted {
                         if end_ms <= job.resume_from_ms {
                             continue;
                         }
-                        Event::Segment(speech::Segment { start_ms, end_ms, text, confidence: 0.9 })
+                        Event::Segment(speech::Segment {
+                            start_ms,
+                            end_ms,
+                            text,
+                            confidence: Some(0.9),
+                        })
                     }
                     Step::Hold(gate) => {
                         tokio::select! {

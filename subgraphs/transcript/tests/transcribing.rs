@@ -307,7 +307,7 @@ async fn an_attempt_that_was_given_up_writes_nothing_more() {
         start_ms: 2_000,
         end_ms: 3_000,
         text: "Late.",
-        confidence: 1.0,
+        confidence: Some(1.0),
     };
     let mut connection = stage.kernel.pool.acquire().await.unwrap();
     let added = transcript::store::segment::insert(&mut connection, old.attempt, late).await;

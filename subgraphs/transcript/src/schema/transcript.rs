@@ -162,7 +162,7 @@ impl Segment {
         &self.0.text
     }
 
-    /// How sure the recogniser was of what it recognised, from 0 to 1.
+    /// How sure the recogniser was of what it recognised, from 0 to 1; null if it doesn't say.
     #[graphql(directive = viewer_independent::apply())]
     async fn confidence(&self) -> Option<f32> {
         self.0.confidence

@@ -55,7 +55,7 @@ pub struct NewSegment<'a> {
     /// Its words.
     pub text: &'a str,
     /// How sure the recogniser is, 0 to 1.
-    pub confidence: f32,
+    pub confidence: Option<f32>,
 }
 
 /// Adds a segment if `attempt` is still the one that works on the transcript's task. `false` when
