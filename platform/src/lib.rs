@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod object;
 pub mod operations;
 pub mod page;
+pub mod search;
 pub mod shutdown;
 pub mod signature;
 pub mod subgraph;

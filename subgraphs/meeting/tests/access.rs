@@ -183,3 +183,61 @@ async fn ones_meetings_come_page_by_page_newest_first() {
         assert_eq!(case.code(&case.host.identity, bad, json!({})).await, "BAD_USER_INPUT");
     }
 }
+
+#[tokio::test]
+async fn ones_meetings_are_found_by_what_they_are() {
+    let case = Case::new().await;
+    let plans = [
+        ("Sprint 100%", Some("2030-01-07T01:00:00Z")),
+        ("스프린트 회고", Some("2030-02-01T01:00:00Z")),
+        ("Sprint review", None),
+    ];
+    let mut ids = Vec::new();
+    for (title, scheduled_at) in plans {
+        let input = json!({ "title": title, "scheduledAt": scheduled_at, "participantIds": [case.guest.id] });
+        let created = case.mutate(&case.host, "createMeeting", input).await;
+        ids.push(created["meeting"]["id"].clone());
+    }
+    case.mutate(&case.host, "cancelMeeting", json!({ "meetingId": ids[2] })).await;
+    case.mutate(&case.guest, "createMeeting", json!({ "title": "The guest's own sprint" })).await;
+    let others = Person::new();
+    case.mutate(&others, "createMeeting", json!({ "title": "Another's sprint" })).await;
+
+    let query = "query($filter: MeetingFilter, $after: String) {
+        meetings(first: 1, filter: $filter, after: $after) {
+            nodes { title } pageInfo { hasNextPage endCursor } } }";
+    let found = async |filter: Value| {
+        let (mut titles, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let variables = json!({ "filter": filter, "after": after });
+            let page = case.data(&case.guest.identity, query, variables).await;
+            let page = &page["meetings"];
+            titles
+                .extend(page["nodes"].as_array().unwrap().iter().map(|node| node["title"].clone()));
+            if page["pageInfo"]["hasNextPage"] == false {
+                break Value::Array(titles);
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+    };
+    let all = json!(["The guest's own sprint", "Sprint review", "스프린트 회고", "Sprint 100%"]);
+    assert_eq!(found(Value::Null).await, all);
+    assert_eq!(found(json!({})).await, all);
+    assert_eq!(found(json!({ "status": ["CANCELLED", "ENDED"] })).await, json!(["Sprint review"]));
+    assert_eq!(found(json!({ "status": [] })).await, json!([]));
+    assert_eq!(found(json!({ "role": "HOST" })).await, json!(["The guest's own sprint"]));
+    let sprint = found(json!({ "search": " sPRINT ", "role": "ATTENDEE" })).await;
+    assert_eq!(sprint, json!(["Sprint review", "Sprint 100%"]));
+    assert_eq!(found(json!({ "search": "0%" })).await, json!(["Sprint 100%"]));
+    // However its letters are put together.
+    let apart = "\u{1109}\u{1173}\u{1111}\u{1173}\u{1105}\u{1175}\u{11ab}\u{1110}\u{1173}";
+    assert_eq!(found(json!({ "search": apart })).await, json!(["스프린트 회고"]));
+    let february = json!({ "scheduledFrom": "2030-02-01T01:00:00Z", "scheduledBefore": "2030-03-01T00:00:00Z" });
+    assert_eq!(found(february).await, json!(["스프린트 회고"]));
+    let before = json!({ "scheduledBefore": "2030-02-01T01:00:00Z" });
+    assert_eq!(found(before).await, json!(["Sprint 100%"]));
+    let long = "{ meetings(filter: { search: \"".to_owned()
+        + &"x".repeat(101)
+        + "\" }) { nodes { id } } }";
+    assert_eq!(case.code(&case.host.identity, &long, json!({})).await, "BAD_USER_INPUT");
+}

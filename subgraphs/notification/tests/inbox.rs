@@ -34,6 +34,19 @@ async fn an_inbox_is_read_and_marked() {
     let one = mark(guest, json!([newest["id"]])).await;
     assert_eq!(one["markedCount"], 1);
     assert_eq!(one["me"]["unreadNotificationCount"], 3);
+    for (filter, expected) in [
+        ("{ unread: true }", json!(["MEETING_INVITATION", "MEETING_INVITATION", "WELCOME"])),
+        ("{ unread: false }", json!(["MEETING_INVITATION"])),
+        ("{ kind: [WELCOME] }", json!(["WELCOME"])),
+        ("{ kind: [WELCOME], unread: false }", json!([])),
+        ("{ kind: [] }", json!([])),
+    ] {
+        let fields = format!("notifications(filter: {filter}) {{ nodes {{ kind }} }}");
+        let found = stage.caller.entity(&viewer(guest), "User", guest, &fields).await;
+        let nodes = found["notifications"]["nodes"].as_array().unwrap().iter();
+        let kinds: Value = nodes.map(|node| node["kind"].clone()).collect();
+        assert_eq!(kinds, expected, "{filter}");
+    }
     assert_eq!(mark(guest, Value::Null).await["markedCount"], 3, "left out: all of them");
     assert_eq!(count(guest).await, 0);
     assert!(stage.inbox(guest).await.iter().all(|item| item["readAt"].is_string()));

@@ -155,3 +155,51 @@ async fn what_is_sent_again_is_done_once_and_answered_again() {
         assert_eq!(refusal(&refused), ("INVALID_IDEMPOTENCY_KEY", "idempotencyKey"));
     }
 }
+
+#[tokio::test]
+async fn todos_are_found_by_what_they_are() {
+    let stage = Stage::idle().await;
+    let (who, meeting) = (Uuid::now_v7(), Uuid::now_v7());
+    stage.meetings.joins(meeting, who);
+    let todos = [
+        json!({ "title": "a", "priority": "URGENT", "dueAt": "2030-01-01T00:00:00Z" }),
+        json!({ "title": "b", "dueAt": "2030-02-01T00:00:00Z" }),
+        json!({ "title": "c", "priority": "LOW" }),
+    ];
+    for mut todo in todos {
+        (todo["meetingId"], todo["assigneeId"]) = (json!(meeting), json!(who));
+        stage.create(who, todo).await;
+    }
+    stage.create(who, json!({ "title": "own", "priority": "URGENT" })).await;
+    let newest =
+        stage.caller.entity(&viewer(who), "User", who, "todos { nodes { id title } }").await;
+    let c = &newest["todos"]["nodes"][1];
+    assert_eq!(c["title"], "c");
+    stage.mutate(who, "setTodoStatus", json!({ "todoId": c["id"], "status": "DONE" })).await;
+
+    for (filter, of_meeting, of_person) in [
+        ("{}", vec!["a", "b", "c"], vec!["own", "c", "b", "a"]),
+        ("{ status: [OPEN] }", vec!["a", "b"], vec!["own", "b", "a"]),
+        ("{ status: [DONE, CANCELLED] }", vec!["c"], vec!["c"]),
+        ("{ status: [] }", vec![], vec![]),
+        ("{ priority: [URGENT, LOW] }", vec!["a", "c"], vec!["own", "c", "a"]),
+        ("{ priority: [URGENT], status: [OPEN] }", vec!["a"], vec!["own", "a"]),
+        ("{ dueBefore: \"2030-02-01T00:00:00Z\" }", vec!["a"], vec!["a"]),
+    ] {
+        let fields = format!("todos(first: 20, filter: {filter}) {{ nodes {{ title }} }}");
+        for (of, id, expected) in [("Meeting", meeting, of_meeting), ("User", who, of_person)] {
+            let found = stage.caller.entity(&viewer(who), of, id, &fields).await;
+            let nodes = found["todos"]["nodes"].as_array().unwrap().iter();
+            let titles: Vec<&str> = nodes.map(|node| node["title"].as_str().unwrap()).collect();
+            assert_eq!(titles, expected, "{of} {filter}");
+        }
+    }
+    // The page goes on among those that are meant.
+    let page = "todos(first: 1, filter: { priority: [URGENT] }) { nodes { title } pageInfo { endCursor } }";
+    let first = stage.caller.entity(&viewer(who), "User", who, page).await;
+    let after = &first["todos"]["pageInfo"]["endCursor"];
+    let page =
+        format!("todos(after: {after}, filter: {{ priority: [URGENT] }}) {{ nodes {{ title }} }}");
+    let rest = stage.caller.entity(&viewer(who), "User", who, &page).await;
+    assert_eq!(rest["todos"]["nodes"], json!([{ "title": "a" }]));
+}

@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
 use platform::task::TaskStatus;
 
-use crate::domain::response::Answer;
+use crate::domain::{response::Answer, role::Role, status::Status};
 
 /// What is needed to plan a meeting. Its host is the one who creates it.
 #[derive(InputObject)]
@@ -67,6 +67,21 @@ pub struct RetryMeetingTaskInput {
     pub task_id: ID,
     /// The same key gives the same answer for 24 hours.
     pub idempotency_key: Option<String>,
+}
+
+/// Which meetings a list shows. Everything that is given must fit.
+#[derive(Default, InputObject)]
+pub struct MeetingFilter {
+    /// In one of these states.
+    pub status: Option<Vec<Status>>,
+    /// In which one has this role.
+    pub role: Option<Role>,
+    /// Planned for this moment or later.
+    pub scheduled_from: Option<DateTime<Utc>>,
+    /// Planned for before this moment.
+    pub scheduled_before: Option<DateTime<Utc>>,
+    /// Part of the title, however it is written; at most 100 characters.
+    pub search: Option<String>,
 }
 
 /// Which tasks a list shows. Everything that is given must fit.

@@ -14,10 +14,10 @@ use platform::task::{Requests, TaskInterface};
 pub use input::{
     AddParticipantsInput, CancelMeetingInput, CancelMeetingTaskInput, CreateMeetingInput,
     CreateMeetingTemplateInput, CreateMeetingsInput, DeleteMeetingTemplateInput, EndMeetingInput,
-    MeetingPlanInput, MeetingTaskFilter, RemoveParticipantInput, RequestRecordingPartUploadInput,
-    RequestRecordingUploadInput, RespondToInvitationInput, RetryMeetingTaskInput,
-    SetRecordingRetentionInput, StartMeetingInput, TemplateSectionInput, UpdateMeetingInput,
-    UpdateMeetingTemplateInput,
+    MeetingFilter, MeetingPlanInput, MeetingTaskFilter, RemoveParticipantInput,
+    RequestRecordingPartUploadInput, RequestRecordingUploadInput, RespondToInvitationInput,
+    RetryMeetingTaskInput, SetRecordingRetentionInput, StartMeetingInput, TemplateSectionInput,
+    UpdateMeetingInput, UpdateMeetingTemplateInput,
 };
 pub use loader::{
     Loaders, MeetingLoader, PartLoader, ParticipantLoader, RecordingLoader, RetentionLoader,

@@ -6,12 +6,13 @@ use platform::{
     error::Internal as _,
     identity::Identity,
     page::{Connection, Page},
+    search::typed,
     task::List,
 };
 use uuid::Uuid;
 
 use super::{
-    input::MeetingTaskFilter,
+    input::{MeetingFilter, MeetingTaskFilter},
     loader::Loaders,
     object::{Meeting, MeetingTemplate},
     task::{self, MeetingTask},
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     domain::{plan::DEFAULT_LANGUAGE, template},
     meeting::Meetings,
-    store::participant,
+    store::participant::{self, Wanted},
     worker::TASK_TYPENAME,
 };
 
@@ -46,11 +47,20 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when left out.")] filter: Option<MeetingFilter>,
     ) -> Result<Connection<Meeting>> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
         let page = Page::new(first, after.as_deref())?;
         let pool = ctx.data::<Meetings>()?.pool();
-        let ids = participant::meetings_of(pool, viewer, page.after, page.limit()).await;
+        let filter = filter.unwrap_or_default();
+        let wanted = Wanted {
+            statuses: filter.status,
+            role: filter.role,
+            scheduled_from: filter.scheduled_from,
+            scheduled_before: filter.scheduled_before,
+            title: typed(filter.search.as_deref())?,
+        };
+        let ids = participant::meetings_of(pool, viewer, &wanted, page.after, page.limit()).await;
         let meetings = Loaders::meetings(ctx, &ids.internal()?).await?;
         let meetings = meetings.into_iter().map(Meeting).collect();
         Ok(Connection::new(page, meetings, |meeting: &Meeting| meeting.0.id))

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use platform::search::escape_like;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::domain::{response::Response, role::Role};
+use crate::domain::{response::Response, role::Role, status::Status};
 
 /// Somebody who takes part in a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,24 +219,69 @@ pub async fn ids_of(conn: &mut PgConnection, meeting_id: Uuid) -> Result<Vec<Uui
     .await
 }
 
-/// The meetings that a user takes part in, newest first, older than `after`, at most `limit`.
+/// Which of somebody's meetings are meant. Everything that is given must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// In one of these states.
+    pub statuses: Option<Vec<Status>>,
+    /// In which the user has this role.
+    pub role: Option<Role>,
+    /// Planned for this moment or later.
+    pub scheduled_from: Option<DateTime<Utc>>,
+    /// Planned for before this moment.
+    pub scheduled_before: Option<DateTime<Utc>>,
+    /// With this in their title, however it is written.
+    pub title: Option<&'a str>,
+}
+
+/// The wanted ones of the meetings that a user takes part in, newest first, older than `after`, at most
+/// `limit`.
 ///
 /// # Errors
 /// Whatever the database answers.
 pub async fn meetings_of(
     pool: &PgPool,
     user_id: Uuid,
+    wanted: &Wanted<'_>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
+    if *wanted == Wanted::default() {
+        // By far the most frequent: the index has all of it.
+        return sqlx::query_scalar!(
+            "SELECT meeting_id FROM participants
+             WHERE user_id = $1 AND ($2::uuid IS NULL OR meeting_id < $2)
+             ORDER BY meeting_id DESC
+             LIMIT $3",
+            user_id,
+            after,
+            limit
+        )
+        .fetch_all(pool)
+        .await;
+    }
+    let statuses = wanted.statuses.as_ref();
+    let statuses: Option<Vec<&str>> =
+        statuses.map(|statuses| statuses.iter().map(|status| status.as_str()).collect());
     sqlx::query_scalar!(
-        "SELECT meeting_id FROM participants
-         WHERE user_id = $1 AND ($2::uuid IS NULL OR meeting_id < $2)
-         ORDER BY meeting_id DESC
+        "SELECT p.meeting_id FROM participants p JOIN meetings m ON m.id = p.meeting_id
+         WHERE p.user_id = $1 AND ($2::uuid IS NULL OR p.meeting_id < $2)
+           AND ($4::text[] IS NULL OR m.status = ANY($4))
+           AND ($5::text IS NULL OR p.role = $5)
+           AND ($6::timestamptz IS NULL OR m.scheduled_at >= $6)
+           AND ($7::timestamptz IS NULL OR m.scheduled_at < $7)
+           AND ($8::text IS NULL
+                OR normalize(lower(m.title), NFD) LIKE '%' || normalize(lower($8), NFD) || '%')
+         ORDER BY p.meeting_id DESC
          LIMIT $3",
         user_id,
         after,
-        limit
+        limit,
+        statuses.as_deref() as Option<&[&str]>,
+        wanted.role.map(Role::as_str),
+        wanted.scheduled_from,
+        wanted.scheduled_before,
+        wanted.title.map(escape_like),
     )
     .fetch_all(pool)
     .await

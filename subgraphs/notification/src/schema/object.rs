@@ -1,6 +1,6 @@
 //! Types.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::error::Internal as _;
 use platform::identity::Identity;
@@ -16,6 +16,15 @@ use crate::domain::way::Way;
 use crate::store::notification::{self, NotificationRow};
 use crate::store::webhook::{self, WebhookRow};
 use crate::store::{preference, recipient};
+
+/// Which notifications a list shows. Everything that is given must fit.
+#[derive(Debug, Default, InputObject)]
+pub struct NotificationFilter {
+    /// Only those that aren't read yet, or only those that are.
+    pub unread: Option<bool>,
+    /// Of one of these kinds.
+    pub kind: Option<Vec<Kind>>,
+}
 
 /// A notification of the asker's own.
 #[derive(Debug, Clone)]
@@ -132,13 +141,20 @@ impl User {
         #[graphql(desc = "The cursor of the notification after which to begin.")] after: Option<
             String,
         >,
+        #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<
+            NotificationFilter,
+        >,
     ) -> Result<Option<Connection<Notification>>> {
         if !self.is_oneself(ctx) {
             return Ok(None);
         }
         let page = Page::new(first, after.as_deref())?;
         let pool = ctx.data::<PgPool>()?;
-        let rows = notification::inbox(pool, self.0, page.after, page.limit()).await.internal()?;
+        let NotificationFilter { unread, kind } = filter.unwrap_or_default();
+        let (is_read, kinds) = (unread.map(|unread| !unread), kind.as_deref());
+        let rows =
+            notification::inbox(pool, self.0, is_read, kinds, page.after, page.limit()).await;
+        let rows = rows.internal()?;
         let items = rows.into_iter().map(Notification).collect();
         Ok(Some(Connection::new(page, items, |item: &Notification| item.0.id)))
     }

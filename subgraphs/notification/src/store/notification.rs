@@ -108,25 +108,33 @@ pub async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<NotificationRow>,
     .await
 }
 
-/// A page of somebody's inbox, newest first.
+/// A page of somebody's inbox, newest first: all of it, or what is (not) read, or of these kinds.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn inbox(
     pool: &PgPool,
     user: Uuid,
+    is_read: Option<bool>,
+    kinds: Option<&[Kind]>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<NotificationRow>, sqlx::Error> {
+    let kinds: Option<Vec<&str>> =
+        kinds.map(|kinds| kinds.iter().map(|kind| kind.as_str()).collect());
     sqlx::query_as!(
         NotificationRow,
         "SELECT id, user_id, kind, words, meeting_id, todo_id, task_id, person_id, in_inbox, created_at,
                 read_at
          FROM notification WHERE user_id = $1 AND in_inbox AND ($2::uuid IS NULL OR id < $2)
+           AND ($4::boolean IS NULL OR (read_at IS NOT NULL) = $4)
+           AND ($5::text[] IS NULL OR kind = ANY($5))
          ORDER BY id DESC LIMIT $3",
         user,
         after,
         limit,
+        is_read,
+        kinds.as_deref() as Option<&[&str]>,
     )
     .fetch_all(pool)
     .await

@@ -4,6 +4,7 @@ use async_graphql::{ID, InputObject, MaybeUndefined};
 use chrono::{DateTime, Utc};
 
 use crate::domain::{priority::Priority, status::Status};
+use crate::store::todo::Wanted;
 
 /// What is needed to make a todo.
 #[derive(Debug, InputObject)]
@@ -75,4 +76,22 @@ pub struct CancelTodoTaskInput {
     pub task_id: ID,
     /// The same key gives the same answer for 24 hours.
     pub idempotency_key: Option<String>,
+}
+
+/// Which todos a list shows. Everything that is given must fit.
+#[derive(Debug, Default, InputObject)]
+pub struct TodoFilter {
+    /// Where they stand: one of these.
+    pub status: Option<Vec<Status>>,
+    /// How pressing they are: one of these.
+    pub priority: Option<Vec<Priority>>,
+    /// Due before this moment; those without a day are none of them.
+    pub due_before: Option<DateTime<Utc>>,
+}
+
+impl From<TodoFilter> for Wanted {
+    fn from(filter: TodoFilter) -> Self {
+        let TodoFilter { status, priority, due_before } = filter;
+        Self { statuses: status, priorities: priority, due_before }
+    }
 }

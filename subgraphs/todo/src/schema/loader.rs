@@ -8,7 +8,7 @@ use platform::page::FIRST_MAX;
 use uuid::Uuid;
 
 use crate::store::extraction::{self, ExtractionRow};
-use crate::store::todo::{self, Statistics, TodoRow};
+use crate::store::todo::{self, Statistics, TodoRow, Wanted};
 use crate::todo::Todos;
 
 /// How many of somebody's newest todos are read together: the longest page, and one more that says
@@ -25,10 +25,12 @@ pub struct TodosOfTask(pub Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExtractionOfTask(pub Uuid);
 /// A page of a meeting's todos.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TodosOfMeeting {
     /// The meeting.
     pub meeting: Uuid,
+    /// Which of them.
+    pub wanted: Arc<Wanted>,
     /// The todo before the page.
     pub after: Option<Uuid>,
     /// Most todos.
@@ -119,17 +121,20 @@ impl Loader<TodosOfMeeting> for Reader {
         keys: &[TodosOfMeeting],
     ) -> Result<HashMap<TodosOfMeeting, Vec<TodoRow>>, Failure> {
         // Almost always one kind of page for all meetings; others are asked for one by one.
-        let mut kinds: HashMap<(Option<Uuid>, i64), Vec<Uuid>> = HashMap::new();
+        let mut kinds: HashMap<(Arc<Wanted>, Option<Uuid>, i64), Vec<Uuid>> = HashMap::new();
         for key in keys {
-            kinds.entry((key.after, key.limit)).or_default().push(key.meeting);
+            let kind = (Arc::clone(&key.wanted), key.after, key.limit);
+            kinds.entry(kind).or_default().push(key.meeting);
         }
         let mut pages: HashMap<TodosOfMeeting, Vec<TodoRow>> = HashMap::new();
-        for ((after, limit), meetings) in kinds {
+        for ((wanted, after, limit), meetings) in kinds {
             let starts = vec![after.unwrap_or(Uuid::nil()); meetings.len()];
             let limits = vec![limit; meetings.len()];
-            for row in todo::of_meetings(self.todos.pool(), &meetings, &starts, &limits).await? {
+            let pool = self.todos.pool();
+            for row in todo::of_meetings(pool, &meetings, &wanted, &starts, &limits).await? {
                 if let Some(meeting) = row.meeting_id {
-                    let key = TodosOfMeeting { meeting, after, limit };
+                    let wanted = Arc::clone(&wanted);
+                    let key = TodosOfMeeting { meeting, wanted, after, limit };
                     pages.entry(key).or_default().push(row);
                 }
             }

@@ -1,5 +1,7 @@
 //! Types.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::error::Internal as _;
@@ -8,10 +10,11 @@ use platform::page::{Connection, Page};
 use platform::task::{TaskReads, TasksOf};
 use uuid::Uuid;
 
+use super::input::TodoFilter;
 use super::loader::{NewestOf, Reads, StatisticsOf, TodosOfMeeting};
 use super::task::TodoTask;
 use crate::domain::{priority::Priority, status::Status};
-use crate::store::todo::{self, Statistics, TodoRow};
+use crate::store::todo::{self, Statistics, TodoRow, Wanted};
 use crate::todo::Todos;
 
 /// A todo that the asker may see.
@@ -115,9 +118,12 @@ impl Meeting {
             i32,
         >,
         #[graphql(desc = "The cursor of the todo after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<TodoFilter>,
     ) -> Result<Connection<Todo>> {
         let page = Page::new(first, after.as_deref())?;
-        let key = TodosOfMeeting { meeting: self.0, after: page.after, limit: page.limit() };
+        let (after, limit) = (page.after, page.limit());
+        let wanted = Arc::new(Wanted::from(filter.unwrap_or_default()));
+        let key = TodosOfMeeting { meeting: self.0, wanted, after, limit };
         let rows = ctx.data::<Reads>()?.load_one(key).await.internal()?.unwrap_or_default();
         let todos = rows.into_iter().map(Todo).collect();
         Ok(Connection::new(page, todos, |todo: &Todo| todo.0.id))
@@ -150,20 +156,21 @@ impl User {
             i32,
         >,
         #[graphql(desc = "The cursor of the todo after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<TodoFilter>,
     ) -> Result<Option<Connection<Todo>>> {
         match Identity::from_ctx(ctx) {
             Identity::Viewer(viewer) if viewer.id == self.0 => {}
             _ => return Ok(None),
         }
         let page = Page::new(first, after.as_deref())?;
-        let rows = match page.after {
-            // What is looked at most is cached; further pages aren't.
-            None => ctx.data::<Reads>()?.load_one(NewestOf(self.0)).await.internal()?,
-            Some(_) => {
-                let pool = ctx.data::<Todos>()?.pool();
-                let rows = todo::of_assignee(pool, self.0, page.after, page.limit()).await;
-                Some(rows.internal()?)
-            }
+        let wanted = Wanted::from(filter.unwrap_or_default());
+        // What is looked at most is cached; further pages and choices aren't.
+        let rows = if page.after.is_none() && wanted == Wanted::default() {
+            ctx.data::<Reads>()?.load_one(NewestOf(self.0)).await.internal()?
+        } else {
+            let pool = ctx.data::<Todos>()?.pool();
+            let rows = todo::of_assignee(pool, self.0, &wanted, page.after, page.limit()).await;
+            Some(rows.internal()?)
         };
         let todos = rows.unwrap_or_default().into_iter().take(page.first + 1).map(Todo).collect();
         Ok(Some(Connection::new(page, todos, |todo: &Todo| todo.0.id)))

@@ -120,6 +120,31 @@ pub async fn of_tasks(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<TodoRow>, sql
         .await
 }
 
+/// Which todos are meant. Everything that is given must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// Where they stand: one of these.
+    pub statuses: Option<Vec<Status>>,
+    /// How pressing they are: one of these.
+    pub priorities: Option<Vec<Priority>>,
+    /// Due before this moment.
+    pub due_before: Option<DateTime<Utc>>,
+}
+
+/// Names as the database has them.
+type Names = Option<Vec<&'static str>>;
+
+impl Wanted {
+    fn names(&self) -> (Names, Names) {
+        let statuses = self.statuses.as_ref();
+        let priorities = self.priorities.as_ref();
+        (
+            statuses.map(|some| some.iter().map(|one| one.as_str()).collect()),
+            priorities.map(|some| some.iter().map(|one| one.as_str()).collect()),
+        )
+    }
+}
+
 /// Pages of the todos of several meetings at once, oldest first: the three slices belong together by
 /// place; `after` of the nil id begins at the first one.
 ///
@@ -128,9 +153,11 @@ pub async fn of_tasks(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<TodoRow>, sql
 pub async fn of_meetings(
     pool: &PgPool,
     meetings: &[Uuid],
+    wanted: &Wanted,
     after: &[Uuid],
     limits: &[i64],
 ) -> Result<Vec<TodoRow>, sqlx::Error> {
+    let (statuses, priorities) = wanted.names();
     sqlx::query_as!(
         TodoRow,
         r#"SELECT t.* FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
@@ -138,35 +165,49 @@ pub async fn of_meetings(
            CROSS JOIN LATERAL (
                SELECT * FROM todo
                WHERE meeting_id = page.meeting_id AND id > page.after_id
+                 AND ($4::text[] IS NULL OR status = ANY($4))
+                 AND ($5::text[] IS NULL OR priority = ANY($5))
+                 AND ($6::timestamptz IS NULL OR due_at < $6)
                ORDER BY id LIMIT page.size
            ) t
            ORDER BY page.place, t.id"#,
         meetings,
         after,
         limits,
+        statuses.as_deref() as Option<&[&str]>,
+        priorities.as_deref() as Option<&[&str]>,
+        wanted.due_before,
     )
     .fetch_all(pool)
     .await
 }
 
-/// A page of the todos that somebody is to do, newest first.
+/// A page of the wanted ones of the todos that somebody is to do, newest first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn of_assignee(
     pool: &PgPool,
     assignee: Uuid,
+    wanted: &Wanted,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<TodoRow>, sqlx::Error> {
+    let (statuses, priorities) = wanted.names();
     sqlx::query_as!(
         TodoRow,
         "SELECT * FROM todo
          WHERE assignee_id = $1 AND ($2::uuid IS NULL OR id < $2)
+           AND ($4::text[] IS NULL OR status = ANY($4))
+           AND ($5::text[] IS NULL OR priority = ANY($5))
+           AND ($6::timestamptz IS NULL OR due_at < $6)
          ORDER BY id DESC LIMIT $3",
         assignee,
         after,
         limit,
+        statuses.as_deref() as Option<&[&str]>,
+        priorities.as_deref() as Option<&[&str]>,
+        wanted.due_before,
     )
     .fetch_all(pool)
     .await

@@ -19,7 +19,7 @@ pub use object::{
     LogoutPayload, RefreshInput, RegisterInput, SessionPayload, UpdateProfileInput,
     UpdateProfilePayload, User,
 };
-pub use query::{MAX_EXIST_IDS, MAX_SEARCH_CHARS, Query};
+pub use query::{MAX_EXIST_IDS, Query};
 
 use crate::account::Accounts;
 

@@ -5,6 +5,7 @@ use platform::{
     error::{ApiError, Internal as _},
     identity::Identity,
     page::{Connection, Page},
+    search::{SEARCH_MAX_CHARS, typed},
 };
 use uuid::Uuid;
 
@@ -19,8 +20,6 @@ use crate::{
     store::user,
 };
 
-/// Longest text to search for, in characters.
-pub const MAX_SEARCH_CHARS: usize = 100;
 /// Most ids in one question of another service.
 pub const MAX_EXIST_IDS: usize = 1_000;
 
@@ -63,11 +62,10 @@ impl Query {
         let identity = Identity::from_ctx(ctx);
         identity.viewer()?;
         let page = Page::new(first, after.as_deref())?;
-        let text = search.trim();
-        if text.is_empty() || text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0') {
-            let message = format!("`search` needs 1 to {MAX_SEARCH_CHARS} characters");
+        let Some(text) = typed(Some(&search))? else {
+            let message = format!("`search` needs 1 to {SEARCH_MAX_CHARS} characters");
             return Err(ApiError::bad_input(message).into_graphql());
-        }
+        };
         let pool = ctx.data::<Accounts>()?.pool();
         let rows = user::search(pool, text, page.after, page.limit()).await.internal()?;
         let people = rows.into_iter().map(|record| User::seen_by(identity, record)).collect();
@@ -88,11 +86,7 @@ impl Query {
         let (accounts, _) = permitted(ctx, Permission::ReadUsers).await?;
         let page = Page::new(first, after.as_deref())?;
         let AccountFilter { search, role, disabled } = filter.unwrap_or_default();
-        let text = search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        if text.is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0')) {
-            let message = format!("`search` may have at most {MAX_SEARCH_CHARS} characters");
-            return Err(ApiError::bad_input(message).into_graphql());
-        }
+        let text = typed(search.as_deref())?;
         // Everybody is one.
         let role = role.filter(|role| *role != Role::User).map(Role::as_str);
         let rows =
