@@ -27,5 +27,6 @@ mod several;
 mod shared_events;
 mod speech_server;
 mod statements;
+mod tour;
 mod trace;
 mod transport;

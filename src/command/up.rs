@@ -6,6 +6,7 @@ use crate::{
     setting::{self, KeyFolder, Settings},
 };
 use anyhow::{Context, Result, anyhow};
+use meeting::meeting::Meetings;
 use platform::{
     config::{Env, Source, Values},
     metrics::sampler,
@@ -117,7 +118,9 @@ async fn start_all(
             let found = services.iter().find(|(name, _)| *name == of);
             found.map(|(_, service)| service.kernel.clone()).context("a service is missing")
         };
+        let meetings = Meetings::new(kernel(Name::Meeting)?, meeting::Config::from(&settings)?);
         let worked = demo::Services {
+            meetings,
             transcript: kernel(Name::Transcript)?,
             ai: kernel(Name::Ai)?,
             todo: kernel(Name::Todo)?,

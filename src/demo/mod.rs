@@ -1,7 +1,7 @@
 //! Demo data: four people, what they have met about, what runs and what is to come.
 //!
 //! All of it is made through the public API as a client would, but for the texts of the past meetings, of which
-//! there is no recording ([`recognition`]). Loading is idempotent: who is registered already is logged in, each step
+//! there is no recording ([`recognition`]), and for when those were held. Loading is idempotent: who is registered already is logged in, each step
 //! looks at what is there, so a start that died half-way is completed by the next one. The last step is the mark
 //! that all is there.
 
@@ -10,6 +10,8 @@ mod recognition;
 mod story;
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use meeting::meeting::{End, Meetings};
 use platform::{
     kernel::Kernel,
     page::{FIRST_MAX, Page},
@@ -20,7 +22,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use api::Api;
-use story::{ALEX, DEMO, HANEUL, MINJI, PLANNED, Past, Person, REVIEW, RUNNING, TODOS, WEEKLY};
+use story::{
+    ALEX, DEMO, DUE, HANEUL, MINJI, PLANNED, Past, Person, REVIEW, REVIEW_TODOS, RUNNING, WEEKLY,
+    WEEKLY_TODOS, Written,
+};
 
 /// E-mail address of the demo login.
 pub(crate) const EMAIL: &str = "demo@moim.local";
@@ -35,6 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The services whose work is waited for, or done here.
 pub(crate) struct Services {
+    pub(crate) meetings: Meetings,
     pub(crate) transcript: Kernel,
     pub(crate) ai: Kernel,
     pub(crate) todo: Kernel,
@@ -75,10 +81,15 @@ pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
     look_over(&demo, review).await?;
     share(&demo, &haneul, review).await?;
     mend(&minji, weekly).await?;
-    write_down(&demo, &alex, review).await?;
+    write_down(&demo, &alex, review, &REVIEW_TODOS).await?;
+    write_down(&minji, &haneul, weekly, &WEEKLY_TODOS).await?;
 
     let (title, agenda) = RUNNING;
-    let plan = json!({ "title": title, "agenda": agenda, "participantIds": [minji.id, alex.id] });
+    let now = Utc::now();
+    let quarter = now.duration_trunc(TimeDelta::minutes(15))?;
+    let plan = json!({
+        "title": title, "agenda": agenda, "participantIds": [minji.id, alex.id],
+        "scheduledAt": quarter });
     let running = meeting(&demo, plan).await?;
     if running["status"] == "SCHEDULED" {
         let input = json!({ "meetingId": running["id"] });
@@ -89,7 +100,8 @@ pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
         let others = everybody.iter().filter(|who| who.id != host.id).map(|who| &who.id);
         let others: Vec<&Value> = others.collect();
         let plan = json!({
-            "title": title, "agenda": agenda, "participantIds": others, "scheduledAt": at });
+            "title": title, "agenda": agenda, "participantIds": others,
+            "scheduledAt": at.seen_from(now) });
         meeting(host, plan).await?;
     }
     read_some(&demo).await?;
@@ -102,14 +114,15 @@ pub(crate) async fn load(base: &str, services: &Services) -> Result<()> {
 
 /// A meeting of this host's with this title: the one that is there, or a new one.
 async fn meeting(host: &Account, mut plan: Value) -> Result<Value> {
-    let query = "{ meetings(first: 100) { nodes { id title status } } }";
+    let query = "{ meetings(first: 100) { nodes { id title status scheduledAt } } }";
     let there = host.api.send(query, Value::Null).await?;
     let nodes = there["meetings"]["nodes"].as_array().cloned().unwrap_or_default();
     if let Some(known) = nodes.into_iter().find(|node| node["title"] == plan["title"]) {
         return Ok(known);
     }
     plan["idempotencyKey"] = json!(format!("demo {}", plan["title"]));
-    let made = host.api.mutate("createMeeting", "meeting { id title status }", plan).await?;
+    const FIELDS: &str = "meeting { id title status scheduledAt }";
+    let made = host.api.mutate("createMeeting", FIELDS, plan).await?;
     Ok(made["meeting"].clone())
 }
 
@@ -124,16 +137,17 @@ async fn held(
     let guests: Vec<&Value> = guests.iter().map(|guest| &guest.id).collect();
     let plan = json!({
         "title": past.title, "agenda": past.agenda, "participantIds": guests,
-        "language": past.language });
+        "language": past.language, "scheduledAt": past.began.seen_from(Utc::now()) });
     let known = meeting(host, plan).await?;
-    let input = json!({ "meetingId": known["id"] });
-    if known["status"] == "SCHEDULED" {
-        host.api.mutate("startMeeting", "meeting { id }", input.clone()).await?;
-    }
-    if known["status"] == "SCHEDULED" || known["status"] == "IN_PROGRESS" {
-        host.api.mutate("endMeeting", "meeting { id }", input.clone()).await?;
-    }
     let id: Uuid = serde_json::from_value(known["id"].clone())?;
+    if known["status"] == "SCHEDULED" || known["status"] == "IN_PROGRESS" {
+        let began: DateTime<Utc> = serde_json::from_value(known["scheduledAt"].clone())?;
+        let leader: Uuid = serde_json::from_value(host.id.clone())?;
+        let (meetings, named) = (&services.meetings, id.to_string());
+        meetings.start_at(leader, &named, began).await?;
+        let end = End { at: Some(began + recognition::length(past)), ..End::default() };
+        meetings.end(leader, &named, end).await?;
+    }
     recognition::transcribe(&services.transcript, id, past).await?;
     name_speakers(host, id, past).await?;
     let of = |tasks: &[Task], kind: &str| tasks.iter().any(|one| one.kind == kind);
@@ -267,32 +281,37 @@ async fn share(host: &Account, reader: &Account, meeting: Uuid) -> Result<()> {
 }
 
 /// Todos in each state: those that people write down, beside what was found in the text.
-async fn write_down(host: &Account, assignee: &Account, meeting: Uuid) -> Result<()> {
+async fn write_down(
+    host: &Account,
+    guest: &Account,
+    meeting: Uuid,
+    written: &[Written],
+) -> Result<()> {
     let query =
         "query ($id: ID!) { meeting(id: $id) { todos(first: 100) { nodes { id title status } } } }";
     let found = host.api.send(query, json!({ "id": meeting })).await?;
     let todos = found["meeting"]["todos"]["nodes"].as_array().cloned().unwrap_or_default();
     // The first of those that were found is taken up; the others wait as proposals.
     if let Some(first) = todos.iter().find(|todo| todo["status"] == "PROPOSED")
-        && !todos.iter().any(|todo| todo["title"] == TODOS[0].0)
+        && !todos.iter().any(|todo| todo["title"] == written[0].title)
     {
         let input = json!({ "todoId": first["id"], "status": "OPEN" });
         host.api.mutate("setTodoStatus", "todo { id }", input).await?;
     }
-    for (place, (title, priority, states)) in TODOS.into_iter().enumerate() {
-        let todo = match todos.iter().find(|todo| todo["title"] == title) {
+    for written in written {
+        let todo = match todos.iter().find(|todo| todo["title"] == written.title) {
             Some(todo) => todo.clone(),
             None => {
-                let who = if place < 3 { &host.id } else { &assignee.id };
+                let who = if written.is_for_guest { &guest.id } else { &host.id };
                 let input = json!({
-                    "title": title, "meetingId": meeting, "assigneeId": who, "priority": priority,
-                    "dueAt": "2030-01-04T09:00:00Z" });
+                    "title": written.title, "meetingId": meeting, "assigneeId": who,
+                    "priority": written.priority, "dueAt": DUE.seen_from(Utc::now()) });
                 let made = host.api.mutate("createTodo", "todo { id title status }", input).await?;
                 made["todo"].clone()
             }
         };
-        let done = states.iter().position(|state| todo["status"] == *state);
-        for state in states.iter().skip(done.map_or(0, |done| done + 1)) {
+        let done = written.states.iter().position(|state| todo["status"] == *state);
+        for state in written.states.iter().skip(done.map_or(0, |done| done + 1)) {
             let input = json!({ "todoId": todo["id"], "status": state });
             host.api.mutate("setTodoStatus", "todo { id }", input).await?;
         }

@@ -11,7 +11,7 @@ use platform::{
 };
 use serde_json::json;
 use speech::{Engine, Event, Job, Outcome, Segment, Sink, SpeechError};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,6 +23,17 @@ const ATTEMPTS_MAX: usize = 5;
 const PAUSE_MS: u64 = 400;
 /// How long a letter takes to say, in milliseconds: of Hangul, and of Latin letters.
 const LETTER_MS: [u64; 2] = [180, 65];
+
+/// When something that is said from this millisecond on is over.
+fn said_by(past: &Past, at_ms: u64, text: &str) -> u64 {
+    at_ms + text.chars().count() as u64 * LETTER_MS[usize::from(past.language == "en")]
+}
+
+/// How long a meeting took, as far as it was recorded.
+pub(super) fn length(past: &Past) -> Duration {
+    let end_ms = past.lines.iter().fold(0, |at, line| said_by(past, at, line.text) + PAUSE_MS);
+    Duration::from_millis(end_ms)
+}
 
 /// Says what was written down.
 struct Written(&'static Past);
@@ -39,8 +50,7 @@ impl Engine for Written {
             let mut at = 0;
             let mut events = vec![Event::Language { tag: tag.clone() }];
             for line in self.0.lines {
-                let letters = line.text.chars().count() as u64;
-                let end_ms = at + letters * LETTER_MS[usize::from(self.0.language == "en")];
+                let end_ms = said_by(self.0, at, line.text);
                 let text = line.text.to_owned();
                 if end_ms > job.resume_from_ms {
                     let confidence = Some(line.confidence);

@@ -1,5 +1,7 @@
 //! What the demo's people have said and planned.
 
+use chrono::{DateTime, Days, NaiveTime, Utc};
+
 /// Somebody with an account.
 pub(super) struct Person {
     pub(super) email: &'static str,
@@ -17,6 +19,25 @@ pub(super) const ALEX: Person = Person { email: "alex@moim.local", name: "Alex K
 /// Takes part in Korean.
 pub(super) const HANEUL: Person =
     Person { email: "haneul@moim.local", name: "이하늘", locale: "ko" };
+
+/// A time as seen from the day on which the data is loaded.
+#[derive(Clone, Copy)]
+pub(super) struct Day {
+    /// Days after that day, or before it.
+    pub(super) days: i64,
+    /// Hour of the day, UTC: nine hours more in Seoul.
+    pub(super) hour: u32,
+}
+
+impl Day {
+    /// When that is, if the data is loaded then.
+    pub(super) fn seen_from(self, loaded: DateTime<Utc>) -> DateTime<Utc> {
+        let shift = Days::new(self.days.unsigned_abs());
+        let date = loaded.date_naive();
+        let date = if self.days < 0 { date - shift } else { date + shift };
+        date.and_time(NaiveTime::from_hms_opt(self.hour, 0, 0).unwrap_or_default()).and_utc()
+    }
+}
 
 /// Something that was said.
 pub(super) struct Line {
@@ -36,6 +57,8 @@ pub(super) struct Past {
     pub(super) title: &'static str,
     pub(super) agenda: &'static str,
     pub(super) language: &'static str,
+    /// When it began.
+    pub(super) began: Day,
     /// What the voices are called.
     pub(super) speakers: &'static [&'static str],
     pub(super) lines: &'static [Line],
@@ -46,6 +69,7 @@ pub(super) const REVIEW: Past = Past {
     title: "Product review",
     agenda: "What the pilot showed, the release date, who does what",
     language: "en",
+    began: Day { days: -2, hour: 1 },
     speakers: &["Demo", "Minji", "Alex"],
     lines: &[
         line(0, "Let's start with the pilot, and then talk about the release."),
@@ -74,6 +98,7 @@ pub(super) const WEEKLY: Past = Past {
     title: "주간 회의",
     agenda: "지난주 결과, 이번 주 계획, 예산",
     language: "ko",
+    began: Day { days: -1, hour: 5 },
     speakers: &["김민지", "이하늘", "Demo"],
     lines: &[
         line(0, "지난주 결과부터 공유하겠습니다."),
@@ -97,15 +122,41 @@ pub(super) const WEEKLY: Past = Past {
 /// Runs now.
 pub(super) const RUNNING: (&str, &str) = ("Design sync", "The new page of a meeting");
 /// Is to come: English, in Korean.
-pub(super) const PLANNED: [(&str, &str, &str); 2] = [
-    ("Quarterly planning", "Goals, people, budget", "2030-01-07T01:00:00Z"),
-    ("신규 입사자 환영 모임", "소개, 점심, 질문과 답변", "2030-01-08T03:00:00Z"),
+pub(super) const PLANNED: [(&str, &str, Day); 2] = [
+    ("Quarterly planning", "Goals, people, budget", Day { days: 7, hour: 1 }),
+    ("신규 입사자 환영 모임", "소개, 점심, 질문과 답변", Day { days: 8, hour: 3 }),
 ];
 
-/// Todos that people write down: title, priority, and the states they go through.
-pub(super) const TODOS: [(&str, &str, &[&str]); 4] = [
-    ("Order lunch for the planning day", "LOW", &[]),
-    ("Measure the upload again", "HIGH", &["IN_PROGRESS"]),
-    ("Send the invitation to the pilot teams", "NORMAL", &["IN_PROGRESS", "DONE"]),
-    ("Print the old handbook", "LOW", &["CANCELLED"]),
+/// When the todos are due that people write down.
+pub(super) const DUE: Day = Day { days: 4, hour: 9 };
+/// A todo that somebody writes down.
+pub(super) struct Written {
+    pub(super) title: &'static str,
+    pub(super) priority: &'static str,
+    /// The states that it goes through.
+    pub(super) states: &'static [&'static str],
+    /// Whether it is a guest's to do, or the host's.
+    pub(super) is_for_guest: bool,
+}
+
+const fn written(
+    title: &'static str,
+    priority: &'static str,
+    states: &'static [&'static str],
+    is_for_guest: bool,
+) -> Written {
+    Written { title, priority, states, is_for_guest }
+}
+
+/// After the review: by its host, some for Alex.
+pub(super) const REVIEW_TODOS: [Written; 4] = [
+    written("Order lunch for the planning day", "LOW", &[], false),
+    written("Measure the upload again", "HIGH", &["IN_PROGRESS"], false),
+    written("Send the invitation to the pilot teams", "NORMAL", &["IN_PROGRESS", "DONE"], false),
+    written("Print the old handbook", "LOW", &["CANCELLED"], true),
+];
+/// After the weekly meeting: by its host, some for 하늘.
+pub(super) const WEEKLY_TODOS: [Written; 2] = [
+    written("예산안 초안을 팀에 공유하기", "HIGH", &["IN_PROGRESS"], false),
+    written("발표 자료 목차 잡기", "NORMAL", &[], true),
 ];

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -120,19 +121,31 @@ impl Place {
             .spawn()
             .expect("moim starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let (base, operations) = tokio::time::timeout(START, listening(&mut lines))
+        let said = Said::default();
+        let (base, operations) = tokio::time::timeout(START, listening(&mut lines, &said))
             .await
             .unwrap_or_else(|_| panic!("moim {arguments:?} doesn't listen within {START:?}"));
-        let output =
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Instance { child, base, operations, _output: output }
+        let rest = Arc::clone(&said);
+        let output = tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                rest.lock().expect("no panic").push(line);
+            }
+        });
+        Instance { child, base, operations, said, _output: output }
     }
 }
 
+/// The lines that a process has written.
+type Said = Arc<Mutex<Vec<String>>>;
+
 /// Reads on until a line names the address; gives also the one for operators, if it is another.
-async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> (String, Option<String>) {
+async fn listening(
+    lines: &mut Lines<BufReader<ChildStdout>>,
+    said: &Said,
+) -> (String, Option<String>) {
     let mut operations = None;
     while let Some(line) = lines.next_line().await.expect("output") {
+        said.lock().expect("no panic").push(line.clone());
         if let Some(at) = line.find("http://127.0.0.1:") {
             let address = line[at..].split_whitespace().next().unwrap_or_default();
             if let Some(address) = address.strip_suffix("/metrics") {
@@ -151,12 +164,18 @@ pub(crate) struct Instance {
     pub(crate) base: String,
     /// Where operators ask, if that is an address of its own.
     pub(crate) operations: Option<String>,
+    said: Said,
     _output: tokio::task::JoinHandle<()>,
 }
 
 impl Instance {
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.base)
+    }
+
+    /// Whether it has written this line to standard output.
+    pub(crate) fn has_said(&self, line: &str) -> bool {
+        self.said.lock().expect("no panic").iter().any(|said| said == line)
     }
 
     /// Kills the process as `kill -9` does, and waits until it is gone.

@@ -117,6 +117,8 @@ pub struct End<'a> {
     pub recording_id: Option<&'a str>,
     /// How many parts the recording in parts has, if somebody says so.
     pub part_count: Option<i32>,
+    /// When it was over; now unless given.
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// The meetings; cheap to clone.
@@ -275,13 +277,26 @@ impl Meetings {
     /// # Errors
     /// [`MeetingError`].
     pub async fn start(&self, viewer: Uuid, id: &str) -> Result<MeetingRecord, MeetingError> {
+        self.start_at(viewer, id, Utc::now()).await
+    }
+
+    /// Starts a meeting that began then; one that runs already is answered as it is.
+    ///
+    /// # Errors
+    /// [`MeetingError`].
+    pub async fn start_at(
+        &self,
+        viewer: Uuid,
+        id: &str,
+        at: DateTime<Utc>,
+    ) -> Result<MeetingRecord, MeetingError> {
         let mut tx = self.kernel.pool.begin().await?;
         let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
         match meeting.status.after(Step::Start)? {
             Outcome::Already => Ok(meeting),
             Outcome::Move(status) => {
                 meeting.status = status;
-                meeting.started_at = Some(Utc::now());
+                meeting.started_at = Some(at);
                 self.write_and_commit(tx, &meeting, Happening::Started).await
             }
         }
@@ -334,7 +349,7 @@ impl Meetings {
         match (outcome, &recording, meeting.recording_id) {
             (Outcome::Move(status), ..) => {
                 meeting.status = status;
-                meeting.ended_at = Some(Utc::now());
+                meeting.ended_at = Some(end.at.unwrap_or_else(Utc::now));
             }
             (Outcome::Already, None, _) => return Ok(meeting),
             (Outcome::Already, Some(_), _) if end.recording_id.is_none() => return Ok(meeting),

@@ -195,7 +195,7 @@ impl Mutation {
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
         let recording_id = input.recording_id.as_ref().map(|id| id.as_str());
-        let end = End { recording_id, part_count: input.part_count };
+        let end = End { recording_id, part_count: input.part_count, at: None };
         MeetingPayload::tell(meetings.end(viewer, &input.meeting_id, end).await)
     }
 
