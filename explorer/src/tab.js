@@ -5,7 +5,9 @@ const login = `# Moim: log in first (this is the demo account). This page
 # To be somebody else, put a line into the Headers pane:
 #   { "Authorization": "Bearer <accessToken>" }
 mutation Login {
-  login(input: { email: "demo@moim.local", password: "moim-demo-2026" }) {
+  login(
+    input: { email: "demo@moim.local", password: "moim-demo-2026" }
+  ) {
     accessToken
     refreshToken
     expiresIn
@@ -61,6 +63,8 @@ mutation End($meetingId: ID!, $recordingId: ID) {
 
 const watch = `# Live: the state now, then everything that happens.
 # To go on after a break, give the last cursor as "after".
+# It ends when its tab is left: do the other steps in a second
+# window beside this one (log in there too).
 subscription Watch($meetingId: ID!) {
   meetingUpdated(meetingId: $meetingId) {
     cursor
