@@ -1,6 +1,9 @@
 //! What people ask of tasks that are there: another try, and calling it off.
 
 use async_graphql::Result;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Task, TaskStatus, Tasks};
@@ -29,6 +32,19 @@ impl Requests {
         once: Once<'_>,
         id: Uuid,
     ) -> Result<std::result::Result<Task, UserError>> {
+        self.retry_with(once, id, |_| async { Ok(()) }.boxed()).await
+    }
+
+    /// As [`Requests::retry`], with what else is to be written when the task is tried again.
+    ///
+    /// # Errors
+    /// As [`Requests::retry`].
+    pub async fn retry_with(
+        &self,
+        once: Once<'_>,
+        id: Uuid,
+        also: impl for<'t> FnOnce(&'t mut PgConnection) -> BoxFuture<'t, sqlx::Result<()>> + Send,
+    ) -> Result<std::result::Result<Task, UserError>> {
         let mut tx = self.0.pool().begin().await.internal()?;
         if once.of(id).is_repeated(&mut tx).await.internal()? {
             return self.known(id).await;
@@ -38,6 +54,7 @@ impl Requests {
             let message = "Only a failed task can be tried again.";
             return Ok(Err(UserError::new("TASK_NOT_RETRYABLE", message).on("taskId")));
         };
+        also(&mut tx).await.internal()?;
         tx.commit().await.internal()?;
         self.0.outbox().wake();
         Ok(Ok(task))

@@ -298,6 +298,75 @@ async fn what_failed_while_the_meeting_ran_goes_on_at_its_end_or_when_asked() {
 }
 
 #[tokio::test]
+async fn a_retry_tries_again_what_could_not_be_read() {
+    // Given a recording of which a part can't be read, and then the recogniser fails
+    let broken = || SpeechError::Engine { reason: "wrong weights".into(), retryable: false };
+    let stage = Stage::new([
+        vec![segment(0, 1_000, "One.")],
+        vec![Step::Fail(|| SpeechError::NotAudio { reason: "no".into() })],
+        vec![Step::Fail(broken)],
+        vec![segment(0, 2_000, "Two.")],
+        vec![segment(0, 3_000, "Three.")],
+        vec![Step::Fail(|| SpeechError::NotAudio { reason: "no".into() })],
+        vec![segment(0, 4_000, "The only one.")],
+    ])
+    .await;
+    let running = Running::on(&stage).await;
+    running.part(&stage, 0, Some(0)).await;
+    running.rests_after(&stage, 1).await;
+    running.part(&stage, 1, Some(10_000)).await;
+    running.rests_after(&stage, 2).await;
+    running.part(&stage, 2, Some(20_000)).await;
+    let failed = stage.task_when(running.meeting, |task| task.status == TaskStatus::Failed).await;
+
+    // When somebody has it tried again
+    let retry = async |host, task| {
+        let input = json!({ "taskId": task });
+        let payload = stage.mutate(host, "retryTranscriptTask", "task { status }", input).await;
+        assert_eq!(payload["task"]["status"], "PENDING", "{payload}");
+    };
+    retry(running.host, failed.id).await;
+    running.rests_after(&stage, 5).await;
+
+    // Then that part is tried too, and in its place
+    running.end(&stage, &[]).await;
+    let seen = running.completed(&stage).await;
+    assert_eq!(seen["transcript"]["text"], "One. Two. Three.");
+    assert_eq!(times(&seen), [(0, 1_000), (10_000, 12_000), (20_000, 23_000)]);
+    assert_eq!(seen["transcript"]["missingParts"], json!([]));
+    assert_progress_never_falls(&stage.pushed(running.meeting, CREATED).await);
+
+    // And the same of one of which nothing could be read
+    let nothing = Running::on(&stage).await;
+    nothing.part(&stage, 0, None).await;
+    nothing.end(&stage, &[]).await;
+    let failed = stage.task_when(nothing.meeting, |task| task.status == TaskStatus::Failed).await;
+    assert_eq!(failed.error_code.as_deref(), Some("NOT_AUDIO"));
+    retry(nothing.host, failed.id).await;
+    assert_eq!(nothing.completed(&stage).await["transcript"]["text"], "The only one.");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_not_tried_again_without_its_file() {
+    let unreadable = || SpeechError::NotAudio { reason: "no".into() };
+    let stage = Stage::new([vec![Step::Fail(unreadable)]]).await;
+    let nothing = Running::on(&stage).await;
+    nothing.part(&stage, 0, None).await;
+    nothing.end(&stage, &[]).await;
+    let failed = stage.task_when(nothing.meeting, |task| task.status == TaskStatus::Failed).await;
+    let deleted = json!({ "recordingId": nothing.recording });
+    stage.tell("moim.recording.deleted.v1", nothing.meeting, deleted).await;
+    eventually(DEADLINE, || async {
+        transcript::store::part::needs_deleted(&stage.kernel.pool, failed.id).await.unwrap()
+    })
+    .await;
+    let input = json!({ "taskId": failed.id });
+    let payload = stage.mutate(nothing.host, "retryTranscriptTask", "task { status }", input).await;
+    assert_eq!(refusal(&payload), ("RECORDING_DELETED", "taskId"));
+    assert_eq!(stage.engine.jobs().len(), 1);
+}
+
+#[tokio::test]
 async fn a_deleted_recording_can_not_be_tried_again() {
     let stage = Stage::new([vec![Step::Fail(|| SpeechError::NoSpeech)]]).await;
     let ended = stage.ended_meeting(Uuid::now_v7()).await;

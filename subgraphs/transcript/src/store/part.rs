@@ -94,7 +94,26 @@ pub async fn delete(
     Ok(())
 }
 
-/// Whether a transcription needs a file that isn't kept any more.
+/// Lets the parts of a transcription's recording be tried again that couldn't be read, unless their files
+/// aren't kept any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_again(tx: &mut PgConnection, task: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE recording_part p SET done_at = NULL, duration_ms = NULL, problem = NULL
+         FROM tasks k JOIN recording r ON r.id = (k.input ->> 'recordingId')::uuid
+         WHERE k.id = $1 AND k.kind = 'TRANSCRIPTION' AND r.deleted_at IS NULL
+           AND p.recording_id = r.id AND p.problem IS NOT NULL",
+        task,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Whether a transcription needs a file that isn't kept any more: of a part that waits, or of all of them
+/// where none could be read.
 ///
 /// # Errors
 /// When the database fails.
@@ -104,7 +123,9 @@ pub async fn needs_deleted(pool: &PgPool, task: Uuid) -> Result<bool, sqlx::Erro
                SELECT FROM tasks k JOIN recording r ON r.id = (k.input ->> 'recordingId')::uuid
                WHERE k.id = $1 AND k.kind = 'TRANSCRIPTION' AND r.deleted_at IS NOT NULL
                  AND (r.closed_at IS NULL OR EXISTS (
-                     SELECT FROM recording_part p WHERE p.recording_id = r.id AND p.done_at IS NULL))
+                     SELECT FROM recording_part p WHERE p.recording_id = r.id AND p.done_at IS NULL)
+                     OR NOT EXISTS (
+                     SELECT FROM recording_part p WHERE p.recording_id = r.id AND p.problem IS NULL))
            ) AS "needs!""#,
         task,
     )

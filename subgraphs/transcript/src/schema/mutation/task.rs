@@ -1,6 +1,7 @@
 //! What people ask of tasks.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use futures::FutureExt as _;
 use platform::error::{Internal as _, UserError};
 use platform::idempotency::Once;
 use platform::identity::Identity;
@@ -98,7 +99,8 @@ impl TaskMutation {
         Ok(RequestVerificationPayload { task, user_errors })
     }
 
-    /// Puts a failed task back into the queue; a transcription goes on where it stopped.
+    /// Puts a failed task back into the queue; a transcription goes on where it stopped, and tries the parts
+    /// of the recording again that couldn't be read.
     /// User errors: TASK_NOT_FOUND, TASK_NOT_RETRYABLE, RECORDING_DELETED when its recording isn't kept any more.
     async fn retry_transcript_task(
         &self,
@@ -114,7 +116,10 @@ impl TaskMutation {
             {
                 Err(Refusal::RecordingDeleted.into())
             }
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
+            (Ok(once), Some(id)) => {
+                let requests = ctx.data::<Requests>()?;
+                requests.retry_with(once, id, |tx| part::try_again(tx, id).boxed()).await?
+            }
             (Ok(_), None) => Err(Requests::not_found()),
         };
         let (task, user_errors) = told(outcome);
