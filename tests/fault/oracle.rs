@@ -60,16 +60,8 @@ impl Oracle {
 
     /// Waits until nothing is under way, then checks everything.
     pub(super) async fn check(&self, meetings: &[String], load: &Load) {
-        eventually_ok("nothing is under way", QUIET, || async {
-            let mut under_way = self.open_rows().await;
-            under_way.extend(self.waiting_messages().await);
-            if under_way.is_empty() { Ok(()) } else { Err(under_way) }
-        })
-        .await;
-        let events = self.messages("EVENTS").await;
-        self.every_event_is_of_a_committed_change(&events).await;
+        self.settled().await;
         self.every_change_has_its_events(meetings).await;
-        self.the_order_is_kept(&events).await;
         self.every_effect_is_there_once(meetings).await;
         let push = self.messages("PUSH").await;
         for seen in load.seen() {
@@ -87,6 +79,26 @@ impl Oracle {
             );
             assert!(!events.is_empty(), "the subscriber saw something");
         }
+    }
+
+    /// Waits until nothing is under way, then checks what holds whatever was done: all that was committed was told, in
+    /// its order, and nothing else, and each task has ended once.
+    pub(super) async fn settled(&self) {
+        eventually_ok("nothing is under way", QUIET, || async {
+            let mut under_way = self.open_rows().await;
+            under_way.extend(self.waiting_messages().await);
+            if under_way.is_empty() { Ok(()) } else { Err(under_way) }
+        })
+        .await;
+        let events = self.messages("EVENTS").await;
+        self.every_event_is_of_a_committed_change(&events).await;
+        self.the_order_is_kept(&events).await;
+        self.every_task_has_one_end().await;
+    }
+
+    /// The database of a service.
+    pub(super) fn database(&self, service: &str) -> &PgPool {
+        &self.databases[service]
     }
 
     /// Rows of the outboxes that wait to be published, and tasks without an outcome.
@@ -172,7 +184,7 @@ impl Oracle {
         assert_eq!(told, committed, "events in the stream, and those of committed changes");
     }
 
-    /// Each meeting was created, started and ended once, and each task has ended once.
+    /// Each meeting was created, started and ended once.
     async fn every_change_has_its_events(&self, meetings: &[String]) {
         for meeting in meetings {
             for verb in ["created", "started", "ended"] {
@@ -180,6 +192,9 @@ impl Oracle {
                 assert_eq!(told, 1, "{verb} of meeting {meeting}");
             }
         }
+    }
+
+    async fn every_task_has_one_end(&self) {
         for (service, pool) in &self.databases {
             let tasks = "SELECT tasks.id, count(outbox.id) AS finals FROM tasks LEFT JOIN outbox
                 ON outbox.subject LIKE '%.task.' || tasks.id || '.stateChanged'
@@ -256,5 +271,65 @@ impl Oracle {
             .filter(|stored| stored.sequence > from)
             .map(|stored| stored.sequence)
             .collect()
+    }
+
+    /// Who finds an announcement in their inbox, as often as they do.
+    pub(super) async fn told_of(&self, announcement: &str) -> Vec<Uuid> {
+        let told = "SELECT user_id FROM notification WHERE event_id = $1 AND in_inbox";
+        let id: Uuid = announcement.parse().expect("an id");
+        let told = sqlx::query_scalar(told).bind(id).fetch_all(self.database("notification"));
+        told.await.expect("inboxes")
+    }
+
+    /// Each of these people, and nobody else, has one entry of the announcement, and there is one event of it.
+    pub(super) async fn everybody_was_told_once(&self, announcement: &str, people: &[Uuid]) {
+        let mut told = self.told_of(announcement).await;
+        told.sort_unstable();
+        assert_eq!(told, people, "who was told");
+        let events = "SELECT count(outbox.id) FROM notification LEFT JOIN outbox
+            ON outbox.body->>'type' = 'moim.notification.created.v1'
+            AND (outbox.body->'data'->>'notificationId')::uuid = notification.id
+            WHERE notification.event_id = $1 GROUP BY notification.id";
+        let id: Uuid = announcement.parse().expect("an id");
+        let events = sqlx::query_scalar(events).bind(id).fetch_all(self.database("notification"));
+        let events: Vec<i64> = events.await.expect("events");
+        assert!(events.iter().all(|count| *count == 1), "one event of each entry: {events:?}");
+    }
+
+    /// The meetings whose titles begin so.
+    pub(super) async fn meetings_called(&self, title: &str) -> Vec<Uuid> {
+        let called = "SELECT id FROM meetings WHERE title LIKE $1 || ' %'";
+        let called = sqlx::query_scalar(called).bind(title).fetch_all(self.database("meeting"));
+        called.await.expect("meetings")
+    }
+
+    /// In how many meetings somebody takes part.
+    pub(super) async fn meetings_of(&self, person: &str) -> usize {
+        let of = "SELECT count(*) FROM participants WHERE user_id = $1::uuid";
+        let of = sqlx::query_scalar::<_, i64>(of).bind(person);
+        let of = of.fetch_one(self.database("meeting")).await.expect("counted");
+        usize::try_from(of).expect("a number")
+    }
+
+    /// Somebody who is gone left each meeting once: those where they were alone were called off once, and no service
+    /// has them in its view of who takes part.
+    pub(super) async fn left_each_once(&self, person: &str, alone: &[Uuid], others: &[Uuid]) {
+        for (of, told_off) in [(alone, 1), (others, 0)] {
+            for meeting in of {
+                let meeting = meeting.to_string();
+                let left = self.told("meeting", &meeting, "participant", "removed").await;
+                assert_eq!(left, 1, "{person} left {meeting}");
+                let cancelled = self.told("meeting", &meeting, "meeting", "cancelled").await;
+                assert_eq!(cancelled, told_off, "{meeting} was called off");
+            }
+        }
+        let left_over = "SELECT count(*) FROM erasure";
+        let waiting = sqlx::query_scalar::<_, i64>(left_over).fetch_one(self.database("meeting"));
+        assert_eq!(waiting.await.expect("counted"), 0, "nobody waits to be taken out");
+        for (service, pool) in &self.databases {
+            let members = "SELECT count(*) FROM membership WHERE member_id = $1::uuid";
+            let members = sqlx::query_scalar::<_, i64>(members).bind(person).fetch_one(pool).await;
+            assert_eq!(members.expect("counted"), 0, "{service} has {person} left");
+        }
     }
 }
