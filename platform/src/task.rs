@@ -21,7 +21,7 @@ pub use graphql::{TaskError, TaskFields, TaskInterface};
 pub(crate) use ledger::Start;
 pub use ledger::{List, Tasks};
 pub use reads::{TaskById, TaskReader, TaskReads, TasksOf};
-pub use request::Requests;
+pub use request::{Asked, Asking, Requests};
 
 /// CloudEvents type of a change of a task's state.
 pub const STATE_CHANGED: &str = "moim.task.stateChanged.v1";

@@ -20,7 +20,7 @@ use crate::domain::kind::Kind;
 use crate::request::new_task;
 use crate::store::analysis::{self, AnalysisRow, PartRow};
 use crate::store::insight::InsightRow;
-use crate::store::{meeting, task};
+use crate::store::meeting;
 use crate::worker::{Input, TASK_TYPENAME};
 
 /// The durable consumer of other services' events.
@@ -101,7 +101,7 @@ impl Listener {
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
-        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME, None).await? {
+        for open in self.tasks.open_of(tx, told.meeting_id, TASK_TYPENAME, None).await? {
             self.tasks.cancel(tx, open).await?;
         }
         Ok(())

@@ -78,7 +78,7 @@ impl Service {
         let membership = contract::takes_part::view(&kernel);
         let (reader, known) = (Reader::new(kernel.pool.clone()), tasks.clone());
         let schema = schema::builder()
-            .data(Desk::new(&kernel, tasks.clone()))
+            .data(Desk::new(tasks.clone()))
             .data(Requests::new(tasks.clone()))
             .data(tasks.clone())
             .data(kernel.pool.clone())

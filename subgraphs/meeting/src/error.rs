@@ -1,7 +1,9 @@
 //! What can go wrong in the meeting service.
 
 use platform::{
-    error::{ApiError, Code, UserError, internal},
+    departure::BeginError,
+    error::{ApiError, Code, Refused, UserError, internal},
+    idempotency::BadKey,
     subgraph::PeerError,
 };
 use thiserror::Error;
@@ -22,8 +24,8 @@ pub enum MeetingError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -33,6 +35,15 @@ pub enum MeetingError {
     /// The user service answered something else.
     #[error("the answer of the user service can't be read")]
     UsersAnswer(#[source] serde_json::Error),
+}
+
+impl From<BeginError> for MeetingError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl MeetingError {
@@ -49,7 +60,7 @@ impl MeetingError {
                     None => error,
                 })
             }
-            Self::Key(error) => Ok(error),
+            Self::Key(bad) => Ok(bad.into()),
             Self::Users(cause) => {
                 let error = platform::error::chain(&cause);
                 tracing::warn!(error, "the user service can't be asked");
@@ -58,6 +69,15 @@ impl MeetingError {
                 Err(ApiError::new(PEER_UNREACHABLE, message).into_graphql())
             }
             error => Err(internal(error)),
+        }
+    }
+}
+
+impl From<MeetingError> for Refused {
+    fn from(error: MeetingError) -> Self {
+        match error.told() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong in the todo service.
 
 use platform::error::{UserError, internal};
+use platform::idempotency::BadKey;
 use thiserror::Error;
 
 use crate::domain::refusal::Refusal;
@@ -16,8 +17,8 @@ pub enum TodoError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -33,7 +34,7 @@ impl TodoError {
             Self::Refused(refusal) => {
                 Ok(UserError::new(refusal.code(), refusal.to_string()).on(refusal.field()))
             }
-            Self::Key(error) => Ok(error),
+            Self::Key(bad) => Ok(bad.into()),
             error => Err(internal(error)),
         }
     }

@@ -3,7 +3,7 @@
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
 use platform::cache::{Cache, Kind};
-use platform::idempotency::{self, Claim, Once};
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::outbox::Outbox;
@@ -33,8 +33,6 @@ pub struct Plan {
     pub due_at: Option<DateTime<Utc>>,
     /// How pressing it is.
     pub priority: Option<Priority>,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 /// What is to change of a todo; what is left out stays.
@@ -113,11 +111,10 @@ impl Todos {
     ///
     /// # Errors
     /// [`TodoError`]; refusals name the field to mend.
-    pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<TodoRow, TodoError> {
+    pub async fn create(&self, once: Once<'_>, plan: Plan) -> Result<TodoRow, TodoError> {
+        let viewer = once.viewer();
         let title = check_title(&plan.title)?;
         let description = check_description(plan.description.as_deref())?;
-        let key = plan.idempotency_key.as_deref();
-        key.map_or(Ok(()), idempotency::check).map_err(TodoError::Key)?;
         let meeting_id = match plan.meeting_id.as_deref() {
             None => None,
             Some(id) => Some(self.meeting(viewer, id).await?),
@@ -145,11 +142,12 @@ impl Todos {
         };
         let mut tx = self.pool.begin().await?;
         self.outbox.order(&mut tx, events::ordering_key(&new)).await?;
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createTodo", key, new.id).await?
-        {
-            return Ok(todo::lock(&mut tx, answer).await?.ok_or(Refusal::TodoNotFound)?);
+        let once = match meeting_id {
+            Some(meeting) => once.of(meeting),
+            None => once,
+        };
+        if let Some(earlier) = once.answer(&mut tx, new.id).await? {
+            return Ok(todo::lock(&mut tx, earlier).await?.ok_or(Refusal::TodoNotFound)?);
         }
         let row = todo::insert(&mut tx, &new).await?;
         self.tell(&mut tx, &row, Happening::Created, Some(viewer), None).await?;

@@ -1,6 +1,7 @@
 //! Inner errors of this service.
 
 use platform::error::{UserError, internal};
+use platform::idempotency::BadKey;
 use platform::object::ObjectError;
 use speech::SpeechError;
 
@@ -73,8 +74,8 @@ pub enum EditError<T> {
     #[error("it was changed by someone else: look at it again")]
     Conflict(Box<T>),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -93,7 +94,7 @@ impl<T> EditError<T> {
                 let message = "somebody else was faster: this is how it is now";
                 Ok((Some(*now), UserError::new(VERSION_CONFLICT, message).on(version)))
             }
-            Self::Key(error) => Ok((None, error)),
+            Self::Key(bad) => Ok((None, bad.into())),
             Self::Database(error) => Err(internal(error)),
         }
     }

@@ -8,8 +8,7 @@
 use chrono::{DateTime, Utc};
 use contract::attendance;
 use platform::address::AddressKeys;
-use platform::error::UserError;
-use platform::idempotency::Once;
+use platform::idempotency::{BadKey, Once};
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::subgraph::PeerError;
@@ -35,8 +34,8 @@ pub enum ShareError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -77,7 +76,6 @@ impl Sharing {
     ) -> Result<Uuid, ShareError> {
         let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
-        let once = once.of(meeting);
         if !(1..=PEOPLE_AT_ONCE_MAX).contains(&people.len()) {
             return Err(Refusal::InvalidPeople.into());
         }
@@ -85,6 +83,7 @@ impl Sharing {
         let mut ids = ids.collect::<Result<Vec<Uuid>, Refusal>>()?;
         ids.sort_unstable();
         ids.dedup();
+        let once = ids.iter().fold(once.of(meeting), Once::of);
         let known = attendance::existing(&self.kernel, &ids).await?;
         if known.len() != ids.len() {
             return Err(Refusal::UnknownPerson.into());
@@ -132,10 +131,9 @@ impl Sharing {
     ) -> Result<Uuid, ShareError> {
         let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
-        let once = once.of(meeting);
         if let Ok(person) = Uuid::parse_str(person) {
             let mut tx = self.kernel.pool.begin().await?;
-            if !once.is_repeated(&mut tx).await? {
+            if !once.of(meeting).of(person).is_repeated(&mut tx).await? {
                 share::remove_reader(&mut tx, meeting, person).await?;
             }
             tx.commit().await?;

@@ -160,7 +160,7 @@ pub async fn unread(pool: &PgPool, user: Uuid) -> Result<i64, sqlx::Error> {
 /// # Errors
 /// When the database fails.
 pub async fn mark_read(
-    pool: &PgPool,
+    tx: &mut PgConnection,
     user: Uuid,
     ids: Option<&[Uuid]>,
 ) -> Result<u64, sqlx::Error> {
@@ -170,7 +170,7 @@ pub async fn mark_read(
         user,
         ids,
     )
-    .execute(pool)
+    .execute(tx)
     .await?;
     Ok(done.rows_affected())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use platform::idempotency;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -116,7 +117,7 @@ pub async fn after(
     .await
 }
 
-/// Erases somebody: address, inbox, announcements, webhook and choices.
+/// Erases somebody: address, inbox, announcements, webhook, choices and keys.
 ///
 /// # Errors
 /// When the database fails.
@@ -125,6 +126,6 @@ pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error
     sqlx::query!("DELETE FROM announcement WHERE author_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM preference WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM webhook WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(tx).await?;
-    Ok(())
+    sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(&mut *tx).await?;
+    idempotency::forget(tx, user).await
 }
