@@ -125,7 +125,7 @@ impl Announcer {
                 false => refused("MEETING_NOT_FOUND", "there is no such meeting"),
             };
         }
-        self.take(once, meeting, draft).await
+        self.take(meeting.iter().fold(once, Once::of), meeting, draft).await
     }
 
     /// The token says so, and the user service now.

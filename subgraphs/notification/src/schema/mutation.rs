@@ -243,7 +243,7 @@ impl Mutation {
         let meeting = access::id(&meeting_id);
         let announce = |once| announcer.to_meeting(viewer, once, meeting, draft);
         let key = idempotency_key.as_deref();
-        let made = Once::ask(viewer.id, "announce", key, announce).await;
+        let made = Once::ask(viewer.id, "announceToMeeting", key, announce).await;
         let (announcement, user_errors) = told(made)?;
         Ok(AnnouncementPayload { announcement: announcement.map(Announcement), user_errors })
     }
