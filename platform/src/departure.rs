@@ -2,7 +2,7 @@
 //! must leave nothing behind.
 //!
 //! Whoever writes something in the name of a person opens the transaction with [`begin`]; whoever hears of
-//! a person asks [`has_gone`] first; whoever erases them calls [`note`] first. The one waits for the other,
+//! people asks [`has_gone`] or [`gone_among`] first; whoever erases them calls [`note`] first. The one waits for the other,
 //! so that what is written is either erased or refused.
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -81,11 +81,20 @@ pub async fn has_gone(tx: &mut PgConnection, person: Uuid) -> Result<bool, sqlx:
     gone.fetch_one(tx).await
 }
 
-/// Those of these people whose accounts are deleted.
+/// Those of these people whose accounts are deleted, as far as this service has heard. Whoever erases one of the
+/// others waits until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn gone_among(tx: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock_shared(hashtextextended('departure:' || person, 0))
+               AS "lock: ()"
+           FROM (SELECT DISTINCT unnest($1::uuid[]) AS person ORDER BY 1) AS people"#,
+        people,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     sqlx::query_scalar!("SELECT person_id FROM departed WHERE person_id = ANY($1)", people)
         .fetch_all(tx)
         .await

@@ -75,18 +75,6 @@ pub async fn note(tx: &mut PgConnection, person: Uuid) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Whether somebody isn't erased yet.
-///
-/// # Errors
-/// When the database fails.
-pub async fn is_under_way(tx: &mut PgConnection, person: Uuid) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM erasing WHERE person_id = $1) AS "found!""#,
-        person,
-    );
-    found.fetch_one(tx).await
-}
-
 /// Erases people until the shutdown.
 pub async fn run(kernel: Kernel, holder: impl Holder, shutdown: Shutdown) {
     while !shutdown.is_triggered() {

@@ -49,6 +49,7 @@ pub mod bus;
 pub mod database;
 pub mod dead_letter;
 pub mod departure;
+pub mod erasure;
 pub mod event;
 pub mod inbox;
 pub mod outbox;

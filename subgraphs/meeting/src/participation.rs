@@ -1,10 +1,6 @@
 //! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
 
-use platform::{
-    departure,
-    idempotency::{self, Once},
-    membership::Revoking,
-};
+use platform::{departure, erasure, idempotency::Once, membership::Revoking};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -124,7 +120,7 @@ impl Meetings {
     }
 
     /// Erases somebody whose account is deleted: at once what is theirs alone, and in the background
-    /// ([`crate::erasure`]) their part in meetings, of which there may be many.
+    /// (`crate::erasure`) their part in meetings, of which there may be many.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,14 +130,13 @@ impl Meetings {
         user_id: Uuid,
     ) -> Result<(), sqlx::Error> {
         // First: whatever their last token is still used for leaves nothing behind this.
-        departure::note(tx, user_id).await?;
-        idempotency::forget(tx, user_id).await?;
+        erasure::note(tx, user_id).await?;
         self.forget_templates(tx, user_id).await?;
         // What is still to be created for them would have no host.
         for task in store::task::open_of(tx, user_id).await? {
             self.tasks.cancel(tx, task).await?;
         }
-        store::erasure::note(tx, user_id).await
+        Ok(())
     }
 
     /// Takes somebody whose account is deleted out of a meeting. What they led goes to who was invited

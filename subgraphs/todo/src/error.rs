@@ -1,5 +1,6 @@
 //! What can go wrong in the todo service.
 
+use platform::departure::BeginError;
 use platform::error::{UserError, internal};
 use platform::idempotency::BadKey;
 use thiserror::Error;
@@ -24,6 +25,15 @@ pub enum TodoError {
     Database(#[from] sqlx::Error),
 }
 
+impl From<BeginError> for TodoError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl TodoError {
     /// What the client is told: a user error for the payload, or an error of the request.
     ///
@@ -32,7 +42,11 @@ impl TodoError {
     pub fn told(self) -> Result<UserError, async_graphql::Error> {
         match self {
             Self::Refused(refusal) => {
-                Ok(UserError::new(refusal.code(), refusal.to_string()).on(refusal.field()))
+                let error = UserError::new(refusal.code(), refusal.to_string());
+                Ok(match refusal.field() {
+                    Some(field) => error.on(field),
+                    None => error,
+                })
             }
             Self::Key(bad) => Ok(bad.into()),
             error => Err(internal(error)),

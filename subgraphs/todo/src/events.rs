@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::NAME;
 use crate::domain::status::Status;
+use crate::store::meeting;
 use crate::store::todo::TodoRow;
-use crate::store::{meeting, todo};
 use crate::worker::{Input, JOB, QUEUE, TASK_KIND, TASK_TYPENAME};
 
 /// The durable consumer of other services' events.
@@ -94,10 +94,6 @@ impl Listener {
             kind::MEETING_CANCELLED => self.cancelled(event, tx).await,
             kind::TRANSCRIPT_CREATED => self.transcribed(event, tx).await,
             kind::TASK_STATE_CHANGED => self.untranscribed(event, tx).await,
-            kind::USER_DELETED => {
-                let told: event::UserDeleted = event.decode()?;
-                Ok(todo::forget(tx, told.user_id).await?)
-            }
             _ => Ok(()),
         }
     }

@@ -7,6 +7,7 @@
 //! | [`store`] | SQL |
 //! | [`mod@todo`] | the use cases: create, change, move on |
 //! | [`events`] | what it listens to and what it tells |
+//! | `erasure` | what goes of people whose accounts are deleted |
 //! | [`worker`] | the extraction of todos from a text |
 //!
 //! The path of an extraction: `moim.meeting.ended.v1` opens its task, `moim.transcript.created.v1`
@@ -14,6 +15,7 @@
 
 pub mod config;
 pub mod domain;
+mod erasure;
 pub mod error;
 pub mod events;
 pub mod schema;
@@ -109,6 +111,8 @@ impl Service {
         let listener = Arc::new(Listener::new(self.tasks.clone(), outbox));
         let (events, ending) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
+        let (kernel, held) = (self.kernel.clone(), self.todos.clone());
+        shutdown.spawn(platform::erasure::run(kernel, held, shutdown.clone()));
         let extractor = Extractor {
             kernel: self.kernel.clone(),
             tasks: self.tasks.clone(),

@@ -3,6 +3,7 @@
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
 use platform::cache::{Cache, Kind};
+use platform::departure;
 use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
@@ -102,7 +103,7 @@ impl Todos {
         }
     }
 
-    fn cache_keys(&self, owners: &[Uuid]) -> Vec<String> {
+    pub(crate) fn cache_keys(&self, owners: &[Uuid]) -> Vec<String> {
         let keys = |owner: &Uuid| [self.newest.key(owner), self.statistics.key(owner)];
         owners.iter().flat_map(keys).collect()
     }
@@ -140,7 +141,10 @@ impl Todos {
             created_at: now,
             updated_at: now,
         };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
+        if let Some(assignee) = assignee_id {
+            refuse_gone(&mut tx, assignee).await?;
+        }
         self.outbox.order(&mut tx, events::ordering_key(&new)).await?;
         let once = match meeting_id {
             Some(meeting) => once.of(meeting),
@@ -176,7 +180,8 @@ impl Todos {
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
         };
-        let (mut tx, mut row) = match self.lock(once, &seen, Some(version)).await? {
+        let named = assignee_id.value().copied();
+        let (mut tx, mut row) = match self.lock(once, &seen, Some(version), named).await? {
             Locked::Now(tx, row) => (tx, row),
             Locked::Answered(row) => return Ok(row),
         };
@@ -215,7 +220,7 @@ impl Todos {
     ) -> Result<TodoRow, TodoError> {
         let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
-        let (mut tx, mut row) = match self.lock(once, &seen, version).await? {
+        let (mut tx, mut row) = match self.lock(once, &seen, version, None).await? {
             Locked::Now(tx, row) => (tx, row),
             Locked::Answered(row) => return Ok(row),
         };
@@ -289,14 +294,19 @@ impl Todos {
         if visible { Ok(found) } else { Err(Refusal::TodoNotFound.into()) }
     }
 
-    /// Locks a todo, and refuses an editor who saw an older version, unless it is what they did themselves.
+    /// Locks a todo, and refuses an editor who saw an older version, unless it is what they did themselves; `named`
+    /// is who is to do it since.
     async fn lock(
         &self,
         once: Once<'_>,
         seen: &TodoRow,
         version: Option<i32>,
+        named: Option<Uuid>,
     ) -> Result<Locked, TodoError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, once.viewer()).await?;
+        if let Some(named) = named {
+            refuse_gone(&mut tx, named).await?;
+        }
         self.outbox.order(&mut tx, events::ordering_key(seen)).await?;
         let row = todo::lock(&mut tx, seen.id).await?.ok_or(Refusal::TodoNotFound)?;
         if once.of(row.id).is_repeated(&mut tx).await? {
@@ -349,6 +359,14 @@ enum Locked {
     Now(Transaction<'static, Postgres>, TodoRow),
     /// The change was made before, under the same key: as it is.
     Answered(TodoRow),
+}
+
+/// Refuses to name somebody whose account is deleted.
+async fn refuse_gone(tx: &mut PgConnection, assignee: Uuid) -> Result<(), TodoError> {
+    match departure::has_gone(tx, assignee).await? {
+        true => Err(Refusal::InvalidAssignee.into()),
+        false => Ok(()),
+    }
 }
 
 /// Whether a todo of no meeting is somebody's.

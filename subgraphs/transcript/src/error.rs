@@ -1,5 +1,6 @@
 //! Inner errors of this service.
 
+use platform::departure::BeginError;
 use platform::error::{UserError, internal};
 use platform::idempotency::BadKey;
 use platform::object::ObjectError;
@@ -79,6 +80,15 @@ pub enum EditError<T> {
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl<T> From<BeginError> for EditError<T> {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl<T> EditError<T> {

@@ -8,6 +8,7 @@
 use chrono::{DateTime, Utc};
 use contract::attendance;
 use platform::address::AddressKeys;
+use platform::departure::{self, BeginError};
 use platform::idempotency::{BadKey, Once};
 use platform::kernel::Kernel;
 use platform::membership::Membership;
@@ -45,6 +46,15 @@ pub enum ShareError {
     /// The random source failed.
     #[error("the random source failed")]
     Random(#[from] rand::rand_core::OsError),
+}
+
+impl From<BeginError> for ShareError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 /// Takes what hosts share. Cheap to clone.
@@ -94,7 +104,9 @@ impl Sharing {
                 outside.push(id);
             }
         }
-        let mut tx = self.kernel.pool.begin().await?;
+        let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
+        let gone = departure::gone_among(&mut tx, &outside).await?;
+        outside.retain(|person| !gone.contains(person));
         self.kernel.outbox.order(&mut tx, meeting).await?;
         if once.is_repeated(&mut tx).await? {
             return Ok(meeting);
@@ -132,7 +144,7 @@ impl Sharing {
         let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
         if let Ok(person) = Uuid::parse_str(person) {
-            let mut tx = self.kernel.pool.begin().await?;
+            let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
             if !once.of(meeting).of(person).is_repeated(&mut tx).await? {
                 share::remove_reader(&mut tx, meeting, person).await?;
             }
@@ -160,7 +172,7 @@ impl Sharing {
         let id = Uuid::now_v7();
         let token = self.token(once.key(), id)?;
         let hash = rules::token_hash(&token).unwrap_or_default();
-        let mut tx = self.kernel.pool.begin().await?;
+        let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
         self.kernel.outbox.order(&mut tx, meeting).await?;
         if let Some(earlier) = once.answer(&mut tx, id).await? {
             drop(tx);

@@ -174,3 +174,17 @@ pub async fn mark_read(
     .await?;
     Ok(done.rows_affected())
 }
+
+/// Deletes up to `limit` notifications of somebody; gives how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, user: Uuid, limit: i64) -> Result<usize, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM notification
+         WHERE id IN (SELECT id FROM notification WHERE user_id = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(gone.fetch_all(tx).await?.len())
+}

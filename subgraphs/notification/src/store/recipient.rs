@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use platform::idempotency;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -117,15 +116,13 @@ pub async fn after(
     .await
 }
 
-/// Erases somebody: address, inbox, announcements, webhook, choices and keys.
+/// Forgets how somebody is reached: address, webhook and choices.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM notification WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM announcement WHERE author_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM preference WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM webhook WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(&mut *tx).await?;
-    idempotency::forget(tx, user).await
+    sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(tx).await?;
+    Ok(())
 }
