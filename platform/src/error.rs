@@ -192,6 +192,15 @@ impl UserError {
         self.field = Some(field.into());
         self
     }
+
+    /// The same error, about this field, if it is about one.
+    #[must_use]
+    pub fn about(self, field: Option<&'static str>) -> Self {
+        match field {
+            Some(field) => self.on(field),
+            None => self,
+        }
+    }
 }
 
 /// Why a request wasn't done.

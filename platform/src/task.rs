@@ -20,7 +20,7 @@ use crate::event::{Class, NewEvent, rfc3339};
 pub use graphql::{TaskError, TaskFields, TaskInterface};
 pub(crate) use ledger::Start;
 pub use ledger::{List, Tasks};
-pub use reads::{TaskById, TaskReader, TaskReads, TasksOf};
+pub use reads::{TaskById, TaskReader, TaskReads, TasksOf, visible};
 pub use request::{Asked, Asking, Requests};
 
 /// CloudEvents type of a change of a task's state.

@@ -43,10 +43,7 @@ impl TodoError {
         match self {
             Self::Refused(refusal) => {
                 let error = UserError::new(refusal.code(), refusal.to_string());
-                Ok(match refusal.field() {
-                    Some(field) => error.on(field),
-                    None => error,
-                })
+                Ok(error.about(refusal.field()))
             }
             Self::Key(bad) => Ok(bad.into()),
             error => Err(internal(error)),

@@ -112,10 +112,6 @@ impl<T> EditError<T> {
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
-        let error = Self::new(refusal.code(), refusal.to_string());
-        match refusal.field() {
-            Some(field) => error.on(field),
-            None => error,
-        }
+        Self::new(refusal.code(), refusal.to_string()).about(refusal.field())
     }
 }

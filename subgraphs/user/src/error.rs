@@ -64,10 +64,7 @@ impl AccountError {
         match self {
             Self::Refused(refusal) => {
                 let error = UserError::new(refusal.code(), refusal.to_string());
-                Ok(match refusal.field() {
-                    Some(field) => error.on(field),
-                    None => error,
-                })
+                Ok(error.about(refusal.field()))
             }
             Self::Key(bad) => Ok(bad.into()),
             Self::Throttled(closed) => {

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 use platform::access::{self, known, may_see};
 use platform::error::Internal as _;
 use platform::identity::Identity;
-use platform::task::{TaskById, TaskReads};
+use platform::task;
 
 use super::loader::{Reads, TodoById};
 use super::object::{Meeting, Todo, User};
@@ -74,10 +74,6 @@ async fn visible(ctx: &Context<'_>, id: &ID) -> Result<Option<Todo>> {
 }
 
 /// A task that the asker may see.
-pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<TodoTask>> {
-    known(ctx)?;
-    let Some(task) = access::id(task) else { return Ok(None) };
-    let found = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()?;
-    let Some(task) = found else { return Ok(None) };
-    Ok(may_see(ctx, task.ordering_key).await?.then_some(TodoTask(task)))
+pub(super) async fn task(ctx: &Context<'_>, id: &ID) -> Result<Option<TodoTask>> {
+    Ok(task::visible(ctx, id).await?.map(TodoTask))
 }
