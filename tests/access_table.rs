@@ -116,6 +116,7 @@ const QUERIES: &[Row] = &[
     row("meetingAnalysis", "(id: \"<analysis>\")", "{ id }", Null, In),
     // An analysis over several meetings is of whoever asked for it.
     row("meetingAnalyses", "", "{ nodes { id } }", Empty, Empty),
+    row("todoTasks", "(filter: { meetingId: \"<meeting>\" })", "{ nodes { id } }", Empty, In),
     row("todoTask", "(id: \"<todoTask>\")", "{ id }", Null, In),
     row("todo", "(id: \"<todo>\")", "{ title }", Null, In),
     // One sees what one announced oneself.

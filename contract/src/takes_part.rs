@@ -8,6 +8,7 @@ use platform::inbox::HandleError;
 use platform::kernel::Kernel;
 use platform::membership::{Membership, Revoking};
 use platform::subgraph::PeerError;
+use platform::{departure, erasure};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -49,7 +50,8 @@ pub fn concerns(event: &str) -> bool {
     )
 }
 
-/// Lets the service's view follow an event; any other than those of [`concerns`] changes nothing.
+/// Lets the service's view follow an event; any other than those of [`concerns`] changes nothing. Whose account
+/// is deleted takes part in nothing any more, is noted to be erased, and isn't added by what is heard late.
 ///
 /// # Errors
 /// When the event can't be read, or the database fails.
@@ -61,13 +63,18 @@ pub async fn follow(
     match event.kind.as_str() {
         kind::MEETING_CREATED => {
             let told: event::Meeting = event.decode()?;
-            for member in told.participant_ids.iter().chain([&told.host_id]) {
-                Membership::add(tx, told.meeting_id, *member).await?;
+            let mut members = told.participant_ids;
+            members.push(told.host_id);
+            let gone = departure::gone_among(tx, &members).await?;
+            for member in members.into_iter().filter(|member| !gone.contains(member)) {
+                Membership::add(tx, told.meeting_id, member).await?;
             }
         }
         kind::PARTICIPANT_ADDED => {
             let told: event::Participant = event.decode()?;
-            Membership::add(tx, told.meeting_id, told.user_id).await?;
+            if !departure::has_gone(tx, told.user_id).await? {
+                Membership::add(tx, told.meeting_id, told.user_id).await?;
+            }
         }
         kind::PARTICIPANT_REMOVED => {
             let told: event::Participant = event.decode()?;
@@ -75,6 +82,7 @@ pub async fn follow(
         }
         kind::USER_DELETED => {
             let told: event::UserDeleted = event.decode()?;
+            erasure::note(tx, told.user_id).await?;
             revoking.forget(tx, told.user_id).await?;
         }
         _ => {}

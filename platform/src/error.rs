@@ -6,6 +6,9 @@ use std::fmt;
 
 use async_graphql::SimpleObject;
 
+use crate::departure::BeginError;
+use crate::idempotency::BadKey;
+use crate::queue::QueueError;
 use crate::{metrics, telemetry};
 
 /// Most causes of an error that are written to the log.
@@ -188,6 +191,83 @@ impl UserError {
     pub fn on(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
+    }
+
+    /// The same error, about this field, if it is about one.
+    #[must_use]
+    pub fn about(self, field: Option<&'static str>) -> Self {
+        match field {
+            Some(field) => self.on(field),
+            None => self,
+        }
+    }
+}
+
+/// Why a request wasn't done.
+#[derive(Debug)]
+pub enum Refused {
+    /// Whoever asked can mend it.
+    Mend(Vec<UserError>),
+    /// They can't: an error of the request, in its public form.
+    Failed(async_graphql::Error),
+}
+
+impl Refused {
+    /// What the client is told: user errors for the payload, or an error of the request.
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub fn told(self) -> Result<Vec<UserError>, async_graphql::Error> {
+        match self {
+            Self::Mend(errors) => Ok(errors),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl From<UserError> for Refused {
+    fn from(error: UserError) -> Self {
+        Self::Mend(vec![error])
+    }
+}
+
+impl From<Vec<UserError>> for Refused {
+    fn from(errors: Vec<UserError>) -> Self {
+        Self::Mend(errors)
+    }
+}
+
+impl From<async_graphql::Error> for Refused {
+    fn from(error: async_graphql::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<BadKey> for Refused {
+    fn from(bad: BadKey) -> Self {
+        UserError::from(bad).into()
+    }
+}
+
+impl From<BeginError> for Refused {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => UserError::new("NO_ACCOUNT", error.to_string()).into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueueError> for Refused {
+    fn from(error: QueueError) -> Self {
+        Self::Failed(error.into_graphql())
+    }
+}
+
+impl From<sqlx::Error> for Refused {
+    /// An inner error: logged and masked.
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(internal(error))
     }
 }
 

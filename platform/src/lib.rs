@@ -12,6 +12,7 @@
 //! | [`throttle`] | slows down who keeps failing |
 //! | [`membership`], [`access`] | a service's own view of who belongs to a group, and the check of it on every path |
 //! | [`idempotency`] | repeated requests: the same key, the same answer |
+//! | [`departure`], [`erasure`] | whose account is deleted: nothing is written of them, and what is held goes |
 //! | [`page`] | Relay connections with keyset cursors |
 //! | [`database`] | a service's own database and its migrations |
 //! | [`event`], [`outbox`], [`relay`], [`inbox`], [`bus`], [`topology`] | events, told once the change is committed, handled once |
@@ -49,6 +50,7 @@ pub mod bus;
 pub mod database;
 pub mod dead_letter;
 pub mod departure;
+pub mod erasure;
 pub mod event;
 pub mod inbox;
 pub mod outbox;

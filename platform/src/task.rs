@@ -20,8 +20,8 @@ use crate::event::{Class, NewEvent, rfc3339};
 pub use graphql::{TaskError, TaskFields, TaskInterface};
 pub(crate) use ledger::Start;
 pub use ledger::{List, Tasks};
-pub use reads::{TaskById, TaskReader, TaskReads, TasksOf};
-pub use request::Requests;
+pub use reads::{TaskById, TaskReader, TaskReads, TasksOf, visible};
+pub use request::{Asked, Asking, Requests};
 
 /// CloudEvents type of a change of a task's state.
 pub const STATE_CHANGED: &str = "moim.task.stateChanged.v1";

@@ -318,6 +318,18 @@ pub async fn belongs(pool: &PgPool, group: Uuid, member: Uuid) -> bool {
     row.bind(group).bind(member).fetch_one(pool).await.expect("database")
 }
 
+/// Whether a service has heard that somebody's account is deleted, and holds nothing of them any more.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn is_erased(pool: &PgPool, person: Uuid) -> bool {
+    let row = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM departed WHERE person_id = $1)
+            AND NOT EXISTS (SELECT 1 FROM erasing WHERE person_id = $1)",
+    );
+    row.bind(person).fetch_one(pool).await.expect("database")
+}
+
 /// Somebody who has logged in.
 #[must_use]
 pub fn viewer(id: Uuid) -> Identity {

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use meeting::meeting::{End, Meetings};
 use platform::{
+    idempotency::Once,
     kernel::Kernel,
     page::{FIRST_MAX, Page},
     task::{List, Task},
@@ -144,9 +145,10 @@ async fn held(
         let began: DateTime<Utc> = serde_json::from_value(known["scheduledAt"].clone())?;
         let leader: Uuid = serde_json::from_value(host.id.clone())?;
         let (meetings, named) = (&services.meetings, id.to_string());
-        meetings.start_at(leader, &named, began).await?;
+        let once = |mutation| Once::new(leader, mutation, None);
+        meetings.start_at(once("startMeeting")?, &named, began).await?;
         let end = End { at: Some(began + recognition::length(past)), ..End::default() };
-        meetings.end(leader, &named, end).await?;
+        meetings.end(once("endMeeting")?, &named, end).await?;
     }
     recognition::transcribe(&services.transcript, id, past).await?;
     name_speakers(host, id, past).await?;

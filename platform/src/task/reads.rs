@@ -4,12 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::Request;
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use async_graphql::{Context, ID, Request};
 use uuid::Uuid;
 
-use super::{Task, Tasks};
+use super::{List, Task, Tasks};
+use crate::access;
 use crate::cache::AtLeast;
+use crate::error::Internal as _;
+use crate::identity::Identity;
+use crate::page::Page;
 
 /// A task by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +41,49 @@ impl Tasks {
     pub fn reads(&self, typename: &'static str, request: &Request) -> TaskReads {
         let reader = TaskReader { tasks: self.clone(), typename, at_least: AtLeast::of(request) };
         DataLoader::with_cache(reader, tokio::spawn, HashMapCache::default())
+    }
+}
+
+/// A task that the asker may see, since they may see its group (its ordering key). The request's data must hold
+/// [`TaskReads`].
+///
+/// # Errors
+/// `UNAUTHENTICATED` when nobody has logged in; inner ones, masked.
+pub async fn visible(ctx: &Context<'_>, task: &ID) -> async_graphql::Result<Option<Task>> {
+    access::known(ctx)?;
+    let Some(task) = access::id(task) else { return Ok(None) };
+    let found = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()?;
+    let Some(task) = found else { return Ok(None) };
+    Ok(access::may_see(ctx, task.ordering_key).await?.then_some(task))
+}
+
+impl Tasks {
+    /// A page of a list, the newest first: of a group's tasks, for who may see the group; else of those that the
+    /// viewer asked for or sees. All is right for a service.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when nobody has logged in; inner ones, masked.
+    pub async fn listed(
+        &self,
+        ctx: &Context<'_>,
+        page: Page,
+        mut list: List<'_>,
+        group: Option<&ID>,
+    ) -> async_graphql::Result<Vec<Task>> {
+        access::known(ctx)?;
+        match (group, Identity::from_ctx(ctx)) {
+            (Some(group), _) => {
+                let Some(group) = access::id(group) else { return Ok(Vec::new()) };
+                if !access::may_see(ctx, group).await? {
+                    return Ok(Vec::new());
+                }
+                list.group = Some(group);
+            }
+            (None, Identity::Viewer(viewer)) => list.viewer = Some(viewer.id),
+            (None, Identity::Group { id }) => list.group = Some(*id),
+            (None, Identity::Service { .. } | Identity::Anonymous) => {}
+        }
+        self.list(page, &list).await.internal()
     }
 }
 

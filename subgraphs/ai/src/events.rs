@@ -5,7 +5,6 @@ use contract::takes_part;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
-use platform::idempotency;
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
 use platform::outbox::Outbox;
@@ -18,9 +17,9 @@ use crate::NAME;
 use crate::domain::across;
 use crate::domain::kind::Kind;
 use crate::request::new_task;
-use crate::store::analysis::{self, AnalysisRow, PartRow};
+use crate::store::analysis::{AnalysisRow, PartRow};
 use crate::store::insight::InsightRow;
-use crate::store::{meeting, task};
+use crate::store::meeting;
 use crate::worker::{Input, TASK_TYPENAME};
 
 /// The durable consumer of other services' events.
@@ -101,20 +100,10 @@ impl Listener {
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
-        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME, None).await? {
+        for open in self.tasks.open_of(tx, told.meeting_id, TASK_TYPENAME, None).await? {
             self.tasks.cancel(tx, open).await?;
         }
         Ok(())
-    }
-
-    /// Calls off and deletes the analyses that somebody asked for whose account is gone.
-    async fn forgotten(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
-        let told: event::UserDeleted = event.decode()?;
-        for open in analysis::tasks_of(tx, told.user_id).await? {
-            self.tasks.cancel(tx, open).await?;
-        }
-        analysis::forget(tx, told.user_id).await?;
-        Ok(idempotency::forget(tx, told.user_id).await?)
     }
 
     async fn hear(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
@@ -128,7 +117,6 @@ impl Listener {
             kind::MEETING_ENDED => self.ended(event, tx).await,
             kind::MEETING_CANCELLED => self.cancelled(event, tx).await,
             kind::TRANSCRIPT_CREATED => self.transcribed(event, tx).await,
-            kind::USER_DELETED => self.forgotten(event, tx).await,
             kind::TASK_STATE_CHANGED => self.untranscribed(event, tx).await,
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@
 //! | [`store`] | SQL |
 //! | [`request`] | the use case: asking for one of them |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`erasure`] | what goes of people whose accounts are deleted |
 //! | [`peer`] | what it asks other services when a job needs it |
 //! | [`worker`] | asks the engine, and writes down what it finds |
 //!
@@ -17,6 +18,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod peer;
@@ -78,7 +80,7 @@ impl Service {
         let membership = contract::takes_part::view(&kernel);
         let (reader, known) = (Reader::new(kernel.pool.clone()), tasks.clone());
         let schema = schema::builder()
-            .data(Desk::new(&kernel, tasks.clone()))
+            .data(Desk::new(tasks.clone()))
             .data(Requests::new(tasks.clone()))
             .data(tasks.clone())
             .data(kernel.pool.clone())
@@ -115,6 +117,8 @@ impl Service {
         let listener = Arc::new(Listener::new(self.tasks.clone(), outbox));
         let (events, ending) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
+        let (kernel, held) = (self.kernel.clone(), erasure::Held(self.tasks.clone()));
+        shutdown.spawn(platform::erasure::run(kernel, held, shutdown.clone()));
         let tasks = self.tasks.clone();
         let engine = Arc::clone(&self.config.engine);
         let worker = Arc::new(Worker { kernel: self.kernel.clone(), tasks: tasks.clone(), engine });

@@ -3,6 +3,7 @@
 mod access;
 mod across;
 mod asking;
+mod erasing;
 mod health;
 mod listening;
 mod peers;

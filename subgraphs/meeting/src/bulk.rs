@@ -1,12 +1,9 @@
 //! Many meetings at once: asked for in one request, created by a worker.
 
-use async_graphql::Result;
 use platform::{
-    departure,
-    error::{Internal as _, UserError},
-    idempotency::{self, Claim},
-    queue::QueueError,
-    task::{NewTask, Priority, Task},
+    error::{Internal as _, Refused, UserError},
+    idempotency::Once,
+    task::{Asked, NewTask, Priority, Requests, Task},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     domain::{plan::MAX_MEETINGS_AT_ONCE, refusal::Refusal},
     error::MeetingError,
-    meeting::{Checked, Meetings, Plan, check_key},
+    meeting::{Checked, Meetings, Plan},
     worker::{JOB, QUEUE, TASK_KIND, TASK_TYPENAME},
 };
 
@@ -31,47 +28,21 @@ pub(crate) struct Input {
 }
 
 impl Meetings {
-    /// Asks for many meetings whose host is `viewer`: all of them are accepted, or none. User errors
+    /// Asks for many meetings whose host is the one who asks: all of them are accepted, or none. User errors
     /// name the meeting by its place in the list, from 0, and the field to mend: `meetings.3.title`.
     ///
     /// # Errors
-    /// `QUEUE_FULL`; inner ones, masked.
-    pub async fn create_many(
-        &self,
-        viewer: Uuid,
-        plans: &[Plan],
-        idempotency_key: Option<&str>,
-    ) -> Result<std::result::Result<Task, Vec<UserError>>> {
-        let refused = |refusal: Refusal| Ok(Err(vec![MeetingError::from(refusal).told()?]));
+    /// What the user can mend; `QUEUE_FULL`; inner ones, masked.
+    pub async fn create_many(&self, once: Once<'_>, plans: &[Plan]) -> Result<Task, Refused> {
         if plans.is_empty() || plans.len() > MAX_MEETINGS_AT_ONCE {
-            return refused(Refusal::WrongNumberOfMeetings);
+            return Err(MeetingError::from(Refusal::WrongNumberOfMeetings).into());
         }
-        let key = match check_key(idempotency_key) {
-            Ok(key) => key,
-            Err(error) => return Ok(Err(vec![error.told()?])),
+        let viewer = once.viewer();
+        let meetings = self.check_all(viewer, plans).await?;
+        let mut asking = match Requests::new(self.tasks.clone()).ask(once).await? {
+            Asked::There(task) => return Ok(task),
+            Asked::New(asking) => asking,
         };
-        let meetings = match self.check_all(viewer, plans).await {
-            Ok(Ok(meetings)) => meetings,
-            Ok(Err(errors)) => return Ok(Err(errors)),
-            Err(error) => return Ok(Err(vec![error.told()?])),
-        };
-
-        // They have no meeting in common: the task's events have an order of their own.
-        let batch = Uuid::now_v7();
-        let mut tx = self.kernel.pool.begin().await.internal()?;
-        if departure::has_gone(&mut tx, viewer).await.internal()? {
-            return refused(Refusal::NoAccount);
-        }
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createMeetings", key, batch)
-                    .await
-                    .internal()?
-        {
-            let task = self.tasks.of(&[answer]).await.internal()?.remove(&answer);
-            let task = task.unwrap_or_default().into_iter().next();
-            return Ok(Ok(task.ok_or(sqlx::Error::RowNotFound).internal()?));
-        }
         let input = Input { host_id: viewer, meetings };
         let new = NewTask {
             kind: TASK_KIND,
@@ -79,25 +50,19 @@ impl Meetings {
             queue: QUEUE,
             job_kind: JOB,
             priority: Priority::Normal,
-            ordering_key: batch,
-            requested_by: Some(viewer),
+            // They have no meeting in common: the task's events have an order of their own.
+            ordering_key: Uuid::now_v7(),
+            requested_by: None,
             input: serde_json::to_value(input).internal()?,
             dedupe_key: None,
             changed: json!({}),
         };
-        let asked = self.tasks.request(&mut tx, new).await;
-        let task = asked.map_err(QueueError::into_graphql)?;
-        tx.commit().await.internal()?;
-        self.kernel.outbox.wake();
-        Ok(Ok(task))
+        let task = asking.request(new).await?;
+        asking.answer(task).await
     }
 
     /// The plans as they will be written, or what is to be mended in each.
-    async fn check_all(
-        &self,
-        host: Uuid,
-        plans: &[Plan],
-    ) -> std::result::Result<std::result::Result<Vec<Checked>, Vec<UserError>>, MeetingError> {
+    async fn check_all(&self, host: Uuid, plans: &[Plan]) -> Result<Vec<Checked>, Refused> {
         let own = self.own_templates(host, plans).await?;
         let (mut checked, mut errors) = (Vec::with_capacity(plans.len()), Vec::new());
         for (place, plan) in plans.iter().enumerate() {
@@ -107,7 +72,7 @@ impl Meetings {
             }
         }
         if !errors.is_empty() {
-            return Ok(Err(errors));
+            return Err(errors.into());
         }
         let known = self.users_among(&everybody(&checked)).await?;
         for (place, plan) in checked.iter().enumerate() {
@@ -115,7 +80,7 @@ impl Meetings {
                 errors.push(at(place, Refusal::UnknownParticipant));
             }
         }
-        Ok(if errors.is_empty() { Ok(checked) } else { Err(errors) })
+        if errors.is_empty() { Ok(checked) } else { Err(errors.into()) }
     }
 }
 

@@ -1,54 +1,29 @@
-//! Takes people whose accounts are deleted out of their meetings: a batch in each transaction, however many
-//! meetings there are. Who isn't out yet stands in the database, so whoever comes after a death goes on.
+//! Takes people whose accounts are deleted out of their meetings.
 
-use std::time::Duration;
+use futures::{FutureExt as _, future::BoxFuture};
+use platform::erasure::{Erased, Holder};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
-use platform::{error::chain, shutdown::Shutdown};
+use crate::{meeting::Meetings, store::participant};
 
-use crate::{
-    meeting::Meetings,
-    store::{erasure, participant},
-};
-
-/// Most meetings in one transaction.
-pub const BATCH: usize = 50;
-/// Time between two looks for people to take out, in milliseconds.
-pub const LOOK_EVERY_MS: u64 = 1_000;
-
-/// Takes people out until the shutdown.
-pub async fn run(meetings: Meetings, shutdown: Shutdown) {
-    while !shutdown.is_triggered() {
-        match once(&meetings).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "nobody is taken out of meetings now");
+impl Holder for Meetings {
+    fn erase<'a>(
+        &'a self,
+        tx: &'a mut PgConnection,
+        person: Uuid,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Erased, sqlx::Error>> {
+        async move {
+            let limit = Erased::default().left(limit);
+            let meetings = participant::first_meetings_of(tx, person, limit).await?;
+            // In the order of their ids, as all do who tell of several meetings.
+            for id in &meetings {
+                self.leave(tx, *id, person).await?;
             }
+            let stale = meetings.iter().flat_map(|id| self.cache_keys(*id)).collect();
+            Ok(Erased { count: meetings.len(), stale })
         }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)) => {}
-            () = shutdown.cancelled() => {}
-        }
+        .boxed()
     }
-}
-
-/// Takes somebody out of a batch of meetings; `false` if there is nobody.
-async fn once(meetings: &Meetings) -> Result<bool, sqlx::Error> {
-    let mut tx = meetings.pool().begin().await?;
-    let Some(user) = erasure::next(&mut tx).await? else { return Ok(false) };
-    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    let batch = participant::first_meetings_of(&mut tx, user, limit).await?;
-    // In the order of their ids, as all do who tell of several meetings.
-    for id in &batch {
-        meetings.leave(&mut tx, *id, user).await?;
-    }
-    if batch.len() < BATCH {
-        erasure::done(&mut tx, user).await?;
-    }
-    tx.commit().await?;
-    // The relay drops them too, before it publishes.
-    let keys: Vec<String> = batch.iter().flat_map(|id| meetings.cache_keys(*id)).collect();
-    meetings.kernel.cache.invalidate(&keys).await;
-    meetings.kernel.outbox.wake();
-    Ok(true)
 }

@@ -1,7 +1,9 @@
 //! What can go wrong in the meeting service.
 
 use platform::{
-    error::{ApiError, Code, UserError, internal},
+    departure::BeginError,
+    error::{ApiError, Code, Refused, UserError, internal},
+    idempotency::BadKey,
     subgraph::PeerError,
 };
 use thiserror::Error;
@@ -22,8 +24,8 @@ pub enum MeetingError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -35,6 +37,15 @@ pub enum MeetingError {
     UsersAnswer(#[source] serde_json::Error),
 }
 
+impl From<BeginError> for MeetingError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl MeetingError {
     /// What the client is told: a user error for the payload, or an error of the request.
     ///
@@ -44,12 +55,9 @@ impl MeetingError {
         match self {
             Self::Refused(refusal) => {
                 let error = UserError::new(refusal.code(), refusal.to_string());
-                Ok(match refusal.field() {
-                    Some(field) => error.on(field),
-                    None => error,
-                })
+                Ok(error.about(refusal.field()))
             }
-            Self::Key(error) => Ok(error),
+            Self::Key(bad) => Ok(bad.into()),
             Self::Users(cause) => {
                 let error = platform::error::chain(&cause);
                 tracing::warn!(error, "the user service can't be asked");
@@ -58,6 +66,15 @@ impl MeetingError {
                 Err(ApiError::new(PEER_UNREACHABLE, message).into_graphql())
             }
             error => Err(internal(error)),
+        }
+    }
+}
+
+impl From<MeetingError> for Refused {
+    fn from(error: MeetingError) -> Self {
+        match error.told() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
         }
     }
 }

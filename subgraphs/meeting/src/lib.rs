@@ -6,7 +6,7 @@
 //! | [`store`] | SQL |
 //! | [`meeting`], [`bulk`], [`participation`], [`recording`], [`part`], [`retention`] | the use cases: plan, start, end, call off; plan many at once; who comes and goes; ask for an upload, also in parts; how long files are kept |
 //! | [`template`] | templates of people's own |
-//! | [`erasure`] | people whose accounts are deleted leave their meetings |
+//! | `erasure` | people whose accounts are deleted leave their meetings |
 //! | [`upload`] | the HTTP route that takes files |
 //! | [`schema`] | GraphQL |
 //! | [`events`] | what it tells the others, and what it hears from them |
@@ -15,7 +15,7 @@
 pub mod bulk;
 pub mod config;
 pub mod domain;
-pub mod erasure;
+mod erasure;
 pub mod error;
 pub mod events;
 pub mod meeting;
@@ -108,7 +108,8 @@ impl Service {
         shutdown.spawn(async move {
             listened.consume(events::CONSUMER, pool, handler, heard).await;
         });
-        shutdown.spawn(erasure::run(self.meetings.clone(), shutdown.clone()));
+        let (kernel, holder) = (self.meetings.kernel.clone(), self.meetings.clone());
+        shutdown.spawn(platform::erasure::run(kernel, holder, shutdown.clone()));
         let creator = Arc::new(Creator::new(self.meetings.clone()));
         let tasks = self.meetings.tasks.clone();
         shutdown.spawn(run_worker(bus, tasks, QUEUE, HEAVY_MAX, creator, shutdown.clone()));

@@ -3,13 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use platform::{
-    cache::Kind,
-    departure,
-    idempotency::{self, Claim},
-    kernel::Kernel,
-    task::Tasks,
-};
+use platform::{cache::Kind, departure, idempotency::Once, kernel::Kernel, task::Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -56,8 +50,6 @@ pub struct Plan {
     pub template_id: Option<String>,
     /// Spoken language.
     pub language: Option<String>,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 /// A plan that was checked: what is written of it, under an id that was chosen before.
@@ -192,25 +184,19 @@ impl Meetings {
         Ok(found.remove(&owner).unwrap_or_default())
     }
 
-    /// Plans a meeting whose host is `viewer`.
+    /// Plans a meeting whose host is the one who asks.
     ///
     /// # Errors
     /// [`MeetingError`]; refusals name the field to mend.
-    pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<MeetingRecord, MeetingError> {
+    pub async fn create(&self, once: Once<'_>, plan: Plan) -> Result<MeetingRecord, MeetingError> {
+        let viewer = once.viewer();
         let own = self.own_templates(viewer, std::slice::from_ref(&plan)).await?;
         let checked = Checked::of(viewer, &plan, &own)?;
-        let key = check_key(plan.idempotency_key.as_deref())?;
         self.check_users(&checked.attendees).await?;
 
-        let mut tx = self.kernel.pool.begin().await?;
-        if departure::has_gone(&mut tx, viewer).await? {
-            return Err(Refusal::NoAccount.into());
-        }
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createMeeting", key, checked.id).await?
-        {
-            let meeting = store::meeting::lock(&mut tx, answer).await?;
+        let mut tx = departure::begin(self.pool(), viewer).await?;
+        if let Some(earlier) = once.answer(&mut tx, checked.id).await? {
+            let meeting = store::meeting::lock(&mut tx, earlier).await?;
             return Ok(meeting.ok_or(Refusal::MeetingNotFound)?);
         }
         let meeting = self.put(&mut tx, viewer, &checked).await?;
@@ -247,12 +233,14 @@ impl Meetings {
     /// [`MeetingError`]; `VERSION_CONFLICT` when somebody else was faster.
     pub async fn update(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: &str,
         change: Change,
     ) -> Result<MeetingRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let mut meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        let (tx, mut meeting) = match self.lead(once, meeting_id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         if !meeting.status.is_open() {
             return Err(Refusal::IllegalStatus { from: meeting.status, step: "be changed" }.into());
         }
@@ -276,8 +264,8 @@ impl Meetings {
     ///
     /// # Errors
     /// [`MeetingError`].
-    pub async fn start(&self, viewer: Uuid, id: &str) -> Result<MeetingRecord, MeetingError> {
-        self.start_at(viewer, id, Utc::now()).await
+    pub async fn start(&self, once: Once<'_>, id: &str) -> Result<MeetingRecord, MeetingError> {
+        self.start_at(once, id, Utc::now()).await
     }
 
     /// Starts a meeting that began then; one that runs already is answered as it is.
@@ -286,14 +274,16 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn start_at(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         at: DateTime<Utc>,
     ) -> Result<MeetingRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+        let (tx, mut meeting) = match self.lead(once, id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         match meeting.status.after(Step::Start)? {
-            Outcome::Already => Ok(meeting),
+            Outcome::Already => as_it_is(tx, meeting).await,
             Outcome::Move(status) => {
                 meeting.status = status;
                 meeting.started_at = Some(at);
@@ -306,11 +296,13 @@ impl Meetings {
     ///
     /// # Errors
     /// [`MeetingError`].
-    pub async fn cancel(&self, viewer: Uuid, id: &str) -> Result<MeetingRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+    pub async fn cancel(&self, once: Once<'_>, id: &str) -> Result<MeetingRecord, MeetingError> {
+        let (mut tx, mut meeting) = match self.lead(once, id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         match meeting.status.after(Step::Cancel)? {
-            Outcome::Already => Ok(meeting),
+            Outcome::Already => as_it_is(tx, meeting).await,
             Outcome::Move(status) => {
                 meeting.status = status;
                 if let Some(parted) = part::of_meeting(&mut tx, meeting.id).await? {
@@ -329,17 +321,19 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn end(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         end: End<'_>,
     ) -> Result<MeetingRecord, MeetingError> {
         let part_count = end.part_count.map(check_count).transpose()?;
-        let mut tx = self.kernel.pool.begin().await?;
-        let mut meeting = self.lock_as_host(&mut tx, viewer, id).await?;
+        let (mut tx, mut meeting) = match self.lead(once, id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         let outcome = meeting.status.after(Step::End)?;
         let named = end.recording_id.map(Uuid::parse_str).and_then(Result::ok);
         if outcome == Outcome::Already && named.is_some() && named == meeting.recording_id {
-            return Ok(meeting);
+            return as_it_is(tx, meeting).await;
         }
         let parted = part::of_meeting(&mut tx, meeting.id).await?;
         let recording = match end.recording_id {
@@ -351,8 +345,10 @@ impl Meetings {
                 meeting.status = status;
                 meeting.ended_at = Some(end.at.unwrap_or_else(Utc::now));
             }
-            (Outcome::Already, None, _) => return Ok(meeting),
-            (Outcome::Already, Some(_), _) if end.recording_id.is_none() => return Ok(meeting),
+            (Outcome::Already, None, _) => return as_it_is(tx, meeting).await,
+            (Outcome::Already, Some(_), _) if end.recording_id.is_none() => {
+                return as_it_is(tx, meeting).await;
+            }
             (Outcome::Already, Some(_), None) if meeting.status == Status::Ended => {}
             (Outcome::Already, Some(_), _) => return Err(Refusal::OtherRecording.into()),
         }
@@ -388,16 +384,19 @@ impl Meetings {
         Ok((meeting, role))
     }
 
-    pub(crate) async fn lock_as_host(
-        &self,
-        tx: &mut PgConnection,
-        viewer: Uuid,
-        meeting_id: &str,
-    ) -> Result<MeetingRecord, MeetingError> {
-        match self.lock_as_participant(tx, viewer, meeting_id).await? {
-            (meeting, Role::Host) => Ok(meeting),
-            (_, Role::Attendee) => Err(Refusal::NotHost.into()),
-        }
+    /// Opens the transaction of what the host of a meeting asks for, with the meeting locked, unless it was done
+    /// before under the same key.
+    pub(crate) async fn lead(&self, once: Once<'_>, meeting_id: &str) -> Result<Led, MeetingError> {
+        let viewer = once.viewer();
+        let mut tx = departure::begin(self.pool(), viewer).await?;
+        let meeting = match self.lock_as_participant(&mut tx, viewer, meeting_id).await? {
+            (meeting, Role::Host) => meeting,
+            (_, Role::Attendee) => return Err(Refusal::NotHost.into()),
+        };
+        Ok(match once.of(meeting.id).is_repeated(&mut tx).await? {
+            true => Led::Answered(meeting),
+            false => Led::Now(tx, meeting),
+        })
     }
 
     /// Writes a changed meeting and the event about it.
@@ -485,10 +484,21 @@ impl Meetings {
     }
 }
 
-/// Checks the key for repeating a request.
-pub(crate) fn check_key(key: Option<&str>) -> Result<Option<&str>, MeetingError> {
-    key.map_or(Ok(()), idempotency::check).map_err(MeetingError::Key)?;
-    Ok(key)
+/// A meeting of which its host wants something.
+pub(crate) enum Led {
+    /// As it is, locked.
+    Now(Transaction<'static, Postgres>, MeetingRecord),
+    /// It was done before, under the same key: as it is.
+    Answered(MeetingRecord),
+}
+
+/// Answers with a meeting that is already as it is to be; the key is noted.
+async fn as_it_is(
+    tx: Transaction<'_, Postgres>,
+    meeting: MeetingRecord,
+) -> Result<MeetingRecord, MeetingError> {
+    tx.commit().await?;
+    Ok(meeting)
 }
 
 /// A built-in template, or one of these.

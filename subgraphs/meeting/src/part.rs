@@ -5,7 +5,7 @@
 //! those who recognise it or refused, and never neither.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use platform::idempotency::{self, Claim};
+use platform::{departure, idempotency::Once};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::{
     },
     error::MeetingError,
     events,
-    meeting::{Meetings, check_key},
+    meeting::Meetings,
     recording::Ticket,
     store::{
         self,
@@ -45,8 +45,6 @@ pub struct PartRequest {
     pub content_type: String,
     /// Size, in bytes.
     pub size_bytes: i64,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 /// A part, and where its file is to be sent, unless it is there.
@@ -61,18 +59,18 @@ pub struct PartTicket {
 }
 
 impl Meetings {
-    /// Opens a part of the recording of a meeting that `viewer` takes part in, and the recording with
+    /// Opens a part of the recording of a meeting that the one who asks takes part in, and the recording with
     /// the first one. A part that was asked for before is answered again.
     ///
     /// # Errors
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn request_part(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         request: PartRequest,
     ) -> Result<PartTicket, MeetingError> {
-        let key = check_key(request.idempotency_key.as_deref())?;
-        let mut tx = self.kernel.pool.begin().await?;
+        let viewer = once.viewer();
+        let mut tx = departure::begin(self.pool(), viewer).await?;
         let (meeting, _) = self.lock_as_participant(&mut tx, viewer, &request.meeting_id).await?;
         let sequence = check_sequence(request.sequence)?;
         let opened = part::of_meeting(&mut tx, meeting.id).await?;
@@ -89,12 +87,8 @@ impl Meetings {
             content_type: check_type(&request.content_type)?,
             size_bytes: request.size_bytes,
         };
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "requestRecordingPartUpload", key, wanted.id)
-                    .await?
-        {
-            return self.answered(&mut tx, meeting.id, answer).await;
+        if let Some(earlier) = once.of(meeting.id).answer(&mut tx, wanted.id).await? {
+            return self.answered(&mut tx, earlier).await;
         }
         let recording = self.open_parted(&mut tx, &meeting, opened, &wanted).await?;
         let part = wanted.put(&mut tx, &recording).await?;
@@ -105,12 +99,9 @@ impl Meetings {
     async fn answered(
         &self,
         tx: &mut PgConnection,
-        meeting_id: Uuid,
         answer: Uuid,
     ) -> Result<PartTicket, MeetingError> {
-        let part = recording::by_id(tx, answer).await?;
-        let part = part.filter(|part| part.meeting_id == meeting_id);
-        let part = part.ok_or(Refusal::RecordingNotFound)?;
+        let part = recording::by_id(tx, answer).await?.ok_or(Refusal::RecordingNotFound)?;
         let recording = match part.part_of {
             Some(id) => recording::by_id(tx, id).await?,
             None => None,

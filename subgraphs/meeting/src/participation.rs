@@ -1,10 +1,6 @@
 //! Who comes to a meeting and who goes: by the host, and with an account that is deleted.
 
-use platform::{
-    departure,
-    idempotency::{self, Claim},
-    membership::Revoking,
-};
+use platform::{departure, erasure, idempotency::Once, membership::Revoking};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -19,7 +15,7 @@ use crate::{
     },
     error::MeetingError,
     events::{self, Coming, Happening},
-    meeting::{Meetings, check_key},
+    meeting::{Led, Meetings},
     store::{self, meeting::MeetingRecord, participant},
 };
 
@@ -30,14 +26,20 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn add_participants(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: &str,
         ids: &[String],
     ) -> Result<MeetingRecord, MeetingError> {
+        let viewer = once.viewer();
         let attendees = check_attendees(viewer, ids)?;
-        self.check_users(&attendees).await?;
-        let mut tx = self.kernel.pool.begin().await?;
-        let meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        // Asked before the transaction, but judged only of a new request: repeated, they may have gone.
+        let known = self.check_users(&attendees).await;
+        let once = attendees.iter().fold(once, Once::of);
+        let (mut tx, meeting) = match self.lead(once, meeting_id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
+        known?;
         if meeting.status == Status::Cancelled {
             let step = "get participants";
             return Err(Refusal::IllegalStatus { from: meeting.status, step }.into());
@@ -64,13 +66,16 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn remove_participant(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: &str,
         user_id: &str,
     ) -> Result<MeetingRecord, MeetingError> {
+        let viewer = once.viewer();
         let user_id = Uuid::parse_str(user_id).map_err(|_| Refusal::NotParticipant)?;
-        let mut tx = self.kernel.pool.begin().await?;
-        let meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        let (mut tx, meeting) = match self.lead(once.of(user_id), meeting_id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         match participant::remove(&mut tx, meeting.id, user_id).await? {
             None => return Err(Refusal::NotParticipant.into()),
             Some(Role::Host) => return Err(Refusal::HostStays.into()),
@@ -90,23 +95,18 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn respond(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: &str,
         response: Response,
-        key: Option<&str>,
     ) -> Result<MeetingRecord, MeetingError> {
-        let key = check_key(key)?;
-        let id = Uuid::parse_str(meeting_id).map_err(|_| Refusal::MeetingNotFound)?;
-        let mut tx = self.kernel.pool.begin().await?;
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "respondToInvitation", key, id).await?
-        {
-            // A late repetition mustn't undo what was answered since.
-            let answer = answer.to_string();
-            return Ok(self.lock_as_participant(&mut tx, viewer, &answer).await?.0);
-        }
+        let viewer = once.viewer();
+        let mut tx = departure::begin(self.pool(), viewer).await?;
         let (meeting, _) = self.lock_as_participant(&mut tx, viewer, meeting_id).await?;
+        let id = meeting.id;
+        // A late repetition mustn't undo what was answered since.
+        if once.of(id).is_repeated(&mut tx).await? {
+            return Ok(meeting);
+        }
         // Once more behind the lock: they may have been removed while this waited.
         let role = participant::role_of(&mut tx, id, viewer).await?;
         response::check(role.ok_or(Refusal::MeetingNotFound)?, meeting.status)?;
@@ -120,7 +120,7 @@ impl Meetings {
     }
 
     /// Erases somebody whose account is deleted: at once what is theirs alone, and in the background
-    /// ([`crate::erasure`]) their part in meetings, of which there may be many.
+    /// (`crate::erasure`) their part in meetings, of which there may be many.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,14 +130,13 @@ impl Meetings {
         user_id: Uuid,
     ) -> Result<(), sqlx::Error> {
         // First: whatever their last token is still used for leaves nothing behind this.
-        departure::note(tx, user_id).await?;
-        idempotency::forget(tx, user_id).await?;
+        erasure::note(tx, user_id).await?;
         self.forget_templates(tx, user_id).await?;
         // What is still to be created for them would have no host.
         for task in store::task::open_of(tx, user_id).await? {
             self.tasks.cancel(tx, task).await?;
         }
-        store::erasure::note(tx, user_id).await
+        Ok(())
     }
 
     /// Takes somebody whose account is deleted out of a meeting. What they led goes to who was invited

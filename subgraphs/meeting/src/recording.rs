@@ -1,7 +1,7 @@
 //! Asking for an upload, and what becomes of the recording when it is there.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use platform::idempotency::{self, Claim};
+use platform::{departure, idempotency::Once};
 use uuid::Uuid;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
     error::MeetingError,
     events::Happening,
-    meeting::{Meetings, check_key},
+    meeting::Meetings,
     store::{
         self,
         recording::{self, NewRecording, RecordingRecord},
@@ -28,8 +28,6 @@ pub struct UploadRequest {
     pub content_type: String,
     /// Size, in bytes.
     pub size_bytes: i64,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 /// Where and how to send the file.
@@ -46,30 +44,25 @@ pub struct Ticket {
 }
 
 impl Meetings {
-    /// Opens a recording for a meeting that `viewer` takes part in.
+    /// Opens a recording for a meeting that the one who asks takes part in.
     ///
     /// # Errors
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn request_upload(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         request: UploadRequest,
     ) -> Result<(RecordingRecord, Ticket), MeetingError> {
-        let key = check_key(request.idempotency_key.as_deref())?;
-        let mut tx = self.kernel.pool.begin().await?;
+        let viewer = once.viewer();
+        let mut tx = departure::begin(self.pool(), viewer).await?;
         let (meeting, _) = self.lock_as_participant(&mut tx, viewer, &request.meeting_id).await?;
         let content_type = check_type(&request.content_type)?;
         check_size(request.size_bytes)?;
 
         let id = Uuid::now_v7();
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "requestRecordingUpload", key, id).await?
-        {
-            let recording = recording::by_id(&mut tx, answer).await?;
-            let recording = recording
-                .filter(|recording| recording.meeting_id == meeting.id)
-                .ok_or(Refusal::RecordingNotFound)?;
+        if let Some(earlier) = once.of(meeting.id).answer(&mut tx, id).await? {
+            let recording = recording::by_id(&mut tx, earlier).await?;
+            let recording = recording.ok_or(Refusal::RecordingNotFound)?;
             let ticket = self.ticket(&recording);
             return Ok((recording, ticket));
         }

@@ -5,14 +5,13 @@
 //! next look deletes, never a row that promises one.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use platform::error::chain;
-use uuid::Uuid;
+use platform::{error::chain, idempotency::Once};
 
 use crate::{
     domain::retention::{OBJECT_DELETED_AFTER_S, UNSENT_AFTER_S, check_days},
     error::MeetingError,
     events,
-    meeting::Meetings,
+    meeting::{Led, Meetings},
     store::{
         self,
         meeting::MeetingRecord,
@@ -31,12 +30,14 @@ impl Meetings {
     /// [`MeetingError`].
     pub async fn set_retention(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         meeting_id: &str,
         days: Option<i32>,
     ) -> Result<MeetingRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let meeting = self.lock_as_host(&mut tx, viewer, meeting_id).await?;
+        let (mut tx, meeting) = match self.lead(once, meeting_id).await? {
+            Led::Now(tx, meeting) => (tx, meeting),
+            Led::Answered(meeting) => return Ok(meeting),
+        };
         retention::set(&mut tx, meeting.id, check_days(days)?).await?;
         tx.commit().await?;
         Ok(meeting)

@@ -1,10 +1,7 @@
 //! Templates of people's own: made, changed and deleted by their owners, and used by nobody else.
 
 use chrono::Utc;
-use platform::{
-    departure,
-    idempotency::{self, Claim},
-};
+use platform::{departure, idempotency::Once};
 use sqlx::{PgConnection, Postgres, Transaction, types::Json};
 use uuid::Uuid;
 
@@ -16,7 +13,7 @@ use crate::{
     },
     error::MeetingError,
     events,
-    meeting::{Meetings, check_key},
+    meeting::Meetings,
     store::template::{self, TemplateRecord},
 };
 
@@ -65,11 +62,10 @@ impl Meetings {
     /// [`MeetingError`]; refusals name the field to mend.
     pub async fn create_template(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         draft: Draft,
-        key: Option<&str>,
     ) -> Result<TemplateRecord, MeetingError> {
-        let key = check_key(key)?;
+        let viewer = once.viewer();
         let mut new = TemplateRecord {
             id: Uuid::now_v7(),
             owner_id: viewer,
@@ -82,15 +78,9 @@ impl Meetings {
             created_at: Utc::now(),
         };
         draft.apply(&mut new)?;
-        let mut tx = self.kernel.pool.begin().await?;
-        if departure::has_gone(&mut tx, viewer).await? {
-            return Err(Refusal::NoAccount.into());
-        }
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createMeetingTemplate", key, new.id).await?
-        {
-            let made = template::lock(&mut tx, viewer, answer).await?;
+        let mut tx = departure::begin(self.pool(), viewer).await?;
+        if let Some(earlier) = once.answer(&mut tx, new.id).await? {
+            let made = template::lock(&mut tx, viewer, earlier).await?;
             return Ok(made.ok_or(Refusal::TemplateNotFound)?);
         }
         if template::count(&mut tx, viewer).await? >= MAX_TEMPLATES as i64 {
@@ -108,13 +98,19 @@ impl Meetings {
     /// [`MeetingError`]; `VERSION_CONFLICT` when it was changed since they saw it.
     pub async fn update_template(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: i32,
         draft: Draft,
     ) -> Result<TemplateRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let mut own = self.lock_template(&mut tx, viewer, id, Some(version)).await?;
+        let (viewer, id) = (once.viewer(), parsed(id)?);
+        let mut tx = departure::begin(self.pool(), viewer).await?;
+        let own = template::lock(&mut tx, viewer, id).await?;
+        let mut own = own.ok_or(Refusal::TemplateNotFound)?;
+        if once.of(id).is_repeated(&mut tx).await? {
+            return Ok(own);
+        }
+        check_version(&own, Some(version))?;
         let before = own.clone();
         draft.apply(&mut own)?;
         if own != before {
@@ -126,22 +122,29 @@ impl Meetings {
         Ok(own)
     }
 
-    /// Deletes a template of somebody's own. Meetings that follow it stay as they are.
+    /// Deletes a template of somebody's own, and gives what it was; `None` when the same request did so before.
+    /// Meetings that follow it stay as they are.
     ///
     /// # Errors
     /// [`MeetingError`].
     pub async fn delete_template(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         id: &str,
         version: Option<i32>,
-    ) -> Result<TemplateRecord, MeetingError> {
-        let mut tx = self.kernel.pool.begin().await?;
-        let own = self.lock_template(&mut tx, viewer, id, version).await?;
+    ) -> Result<Option<TemplateRecord>, MeetingError> {
+        let (viewer, id) = (once.viewer(), parsed(id)?);
+        let mut tx = departure::begin(self.pool(), viewer).await?;
+        let own = template::lock(&mut tx, viewer, id).await?;
+        if once.of(id).is_repeated(&mut tx).await? {
+            return Ok(None);
+        }
+        let own = own.ok_or(Refusal::TemplateNotFound)?;
+        check_version(&own, version)?;
         template::delete(&mut tx, own.id).await?;
         self.tell_template(&mut tx, &own, "DELETED").await?;
         self.commit_template(tx, viewer).await?;
-        Ok(own)
+        Ok(Some(own))
     }
 
     /// Deletes all templates of somebody whose account is deleted.
@@ -157,21 +160,6 @@ impl Meetings {
             self.tell_template(tx, &gone, "DELETED").await?;
         }
         Ok(())
-    }
-
-    async fn lock_template(
-        &self,
-        tx: &mut PgConnection,
-        viewer: Uuid,
-        id: &str,
-        version: Option<i32>,
-    ) -> Result<TemplateRecord, MeetingError> {
-        let id = Uuid::parse_str(id).map_err(|_| Refusal::TemplateNotFound)?;
-        let own = template::lock(tx, viewer, id).await?.ok_or(Refusal::TemplateNotFound)?;
-        if version.is_some_and(|seen| seen != own.version) {
-            return Err(Refusal::VersionConflict.into());
-        }
-        Ok(own)
     }
 
     async fn tell_template(
@@ -194,5 +182,17 @@ impl Meetings {
         self.kernel.cache.invalidate(&[self.cached_templates().key(owner)]).await;
         self.kernel.outbox.wake();
         Ok(())
+    }
+}
+
+fn parsed(id: &str) -> Result<Uuid, Refusal> {
+    Uuid::parse_str(id).map_err(|_| Refusal::TemplateNotFound)
+}
+
+/// Refuses who saw another version.
+fn check_version(own: &TemplateRecord, seen: Option<i32>) -> Result<(), Refusal> {
+    match seen.is_some_and(|seen| seen != own.version) {
+        true => Err(Refusal::VersionConflict),
+        false => Ok(()),
     }
 }

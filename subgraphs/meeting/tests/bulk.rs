@@ -161,7 +161,7 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
     let document =
         "mutation($input: CreateMeetingsInput!) { createMeetings(input: $input) { task { id } } }";
     let input = json!({ "input": { "meetings": [{ "title": "X" }], "idempotencyKey": "second" } });
-    let refused = case.answer(&case.host.identity, document, input.clone()).await;
+    let refused = case.caller.answer(&case.host.identity, document, input.clone()).await;
     let extensions = &refused["errors"][0]["extensions"];
     assert_eq!(
         (&extensions["code"], &extensions["retryAfter"]),

@@ -1,16 +1,15 @@
 //! A running meeting service of one's own, and how to ask it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use async_graphql::{EmptyMutation, EmptySubscription, ID, Object, Schema};
-use axum::http::HeaderMap;
 use meeting::{Config, NAME, Service};
 use platform::{
     config::Values,
     identity::{Identity, Viewer},
     kernel::Kernel,
     subgraph::Endpoint,
-    testing::Scope,
+    testing::{Caller, Scope},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -29,7 +28,7 @@ pub(crate) struct Case {
     pub(crate) guest: Person,
     /// Has an account, and takes part in nothing.
     pub(crate) outsider: Person,
-    endpoint: Arc<Endpoint>,
+    pub(crate) caller: Caller,
 }
 
 /// Somebody with an account.
@@ -89,32 +88,19 @@ impl Case {
         let service = Service::new(kernel.clone(), config).await.expect("service");
         let routes = service.routes();
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        let endpoint = service.endpoint();
+        let caller = Caller::new(service.endpoint(), &kernel.keys);
         let (host, guest, outsider) = (Person::new(), Person::new(), Person::new());
-        Self { scope, kernel, service, host, guest, outsider, endpoint }
-    }
-
-    /// The whole answer to a request made for `who`.
-    pub(crate) async fn answer(&self, who: &Identity, query: &str, variables: Value) -> Value {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        let mut headers = HeaderMap::new();
-        self.kernel.keys.sign(NAME, who, body.as_bytes(), &mut headers);
-        let response = self.endpoint.handle(&headers, body.as_bytes()).await;
-        serde_json::from_slice(response.body()).expect("JSON")
+        Self { scope, kernel, service, host, guest, outsider, caller }
     }
 
     /// The data of an answer without errors.
     pub(crate) async fn data(&self, who: &Identity, query: &str, variables: Value) -> Value {
-        let mut answer = self.answer(who, query, variables).await;
-        assert!(answer.get("errors").is_none(), "{answer}");
-        answer["data"].take()
+        self.caller.data(who, query, variables).await
     }
 
     /// The code of the first error of an answer.
     pub(crate) async fn code(&self, who: &Identity, query: &str, variables: Value) -> String {
-        let answer = self.answer(who, query, variables).await;
-        let code = &answer["errors"][0]["extensions"]["code"];
-        code.as_str().unwrap_or_else(|| panic!("no code: {answer}")).to_owned()
+        self.caller.code(who, query, variables).await
     }
 
     /// The payload of a mutation on meetings.

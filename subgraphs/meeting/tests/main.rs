@@ -9,6 +9,7 @@ mod part;
 mod participation;
 mod plan;
 mod recording;
+mod repeating;
 mod retention;
 mod rule;
 mod template;

@@ -2,8 +2,7 @@
 
 use contract::event::kind;
 use contract::testing::{tell, told};
-use meeting::erasure::BATCH;
-use platform::{shutdown::Shutdown, testing::eventually};
+use platform::{erasure::BATCH, shutdown::Shutdown, testing::eventually};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -124,7 +123,7 @@ async fn somebody_of_many_meetings_leaves_them_batch_by_batch() {
     };
     eventually(DEADLINE, async || {
         let noted = "SELECT count(*) FROM departed";
-        let open = "SELECT count(*) FROM erasure";
+        let open = "SELECT count(*) FROM erasing";
         scalar(noted).await == 1 && scalar(open).await == 0
     })
     .await;

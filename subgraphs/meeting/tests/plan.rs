@@ -81,7 +81,7 @@ async fn bad_input_is_told_field_by_field() {
 async fn while_nobody_can_say_who_exists_nothing_is_created() {
     let case = Case::alone().await;
     let input = json!({ "input": { "title": "T", "participantIds": [case.guest.id] } });
-    let answer = case.answer(&case.host.identity, &document("createMeeting"), input).await;
+    let answer = case.caller.answer(&case.host.identity, &document("createMeeting"), input).await;
     let error = &answer["errors"][0];
     assert_eq!(error["extensions"]["code"], "SUBREQUEST_HTTP_ERROR");
     assert!(error["message"].as_str().unwrap().contains("try again"), "{error}");

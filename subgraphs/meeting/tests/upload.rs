@@ -282,10 +282,11 @@ async fn an_address_expires() {
     // The address as it would have been, had it been asked for an hour ago.
     sqlx::query(
         "INSERT INTO idempotency_keys (viewer_id, mutation, key, answer_id)
-         VALUES ($1, 'requestRecordingUpload', 'old', $2)",
+         VALUES ($1, 'requestRecordingUpload', $3, $2)",
     )
     .bind(upload.case.guest.id)
     .bind(upload.recording)
+    .bind(format!("{} old", upload.meeting))
     .execute(&upload.case.kernel.pool)
     .await
     .unwrap();

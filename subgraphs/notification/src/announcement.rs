@@ -7,18 +7,17 @@
 use std::time::Duration;
 
 use platform::departure;
-use platform::error::{ApiError, UserError, internal};
-use platform::idempotency::{self, Claim};
+use platform::error::{ApiError, Internal as _, Refused, UserError, internal};
+use platform::idempotency::Once;
 use platform::identity::Viewer;
 use platform::kernel::Kernel;
-use platform::queue::{Job, Progress, QueueError, WorkError};
+use platform::queue::{Job, Progress, WorkError};
 use platform::task::{NewTask, Priority, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::desk::no_account;
 use crate::domain::kind::Kind;
 use crate::events::Teller;
 use crate::store::announcement::{self, AnnouncementRow};
@@ -57,8 +56,6 @@ pub struct Draft {
     pub title: String,
     /// The text.
     pub body: String,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -85,36 +82,36 @@ pub struct Announcer {
     pub teller: Teller,
 }
 
-type Answer<T> = Result<T, UserError>;
-
 impl Announcer {
     /// Announces something to everybody with an account, for who may.
     ///
     /// # Errors
-    /// `FORBIDDEN`, `QUEUE_FULL`; inner ones, masked.
+    /// What the user can mend; `FORBIDDEN`, `QUEUE_FULL`; inner ones, masked.
     pub async fn to_all(
         &self,
         viewer: &Viewer,
+        once: Once<'_>,
         draft: Draft,
-    ) -> async_graphql::Result<Answer<AnnouncementRow>> {
+    ) -> Result<AnnouncementRow, Refused> {
         if !self.may_tell_all(viewer).await? {
-            return Err(ApiError::forbidden().into_graphql());
+            return Err(ApiError::forbidden().into_graphql().into());
         }
-        self.take(viewer.id, None, draft).await
+        self.take(once, None, draft).await
     }
 
     /// Announces something to the people of a meeting, for its host, and for who may announce to all.
     ///
     /// # Errors
-    /// `QUEUE_FULL`; inner ones, masked.
+    /// What the user can mend; `QUEUE_FULL`; inner ones, masked.
     pub async fn to_meeting(
         &self,
         viewer: &Viewer,
+        once: Once<'_>,
         meeting: Option<Uuid>,
         draft: Draft,
-    ) -> async_graphql::Result<Answer<AnnouncementRow>> {
+    ) -> Result<AnnouncementRow, Refused> {
         let refused = |code: &'static str, message: &str| {
-            Ok(Err(UserError::new(code, message).on("meetingId")))
+            Err(UserError::new(code, message).on("meetingId").into())
         };
         let people = match meeting {
             Some(meeting) => self.people(meeting).await.map_err(internal)?,
@@ -128,7 +125,7 @@ impl Announcer {
                 false => refused("MEETING_NOT_FOUND", "there is no such meeting"),
             };
         }
-        self.take(viewer.id, meeting, draft).await
+        self.take(meeting.iter().fold(once, Once::of), meeting, draft).await
     }
 
     /// The token says so, and the user service now.
@@ -156,31 +153,18 @@ impl Announcer {
 
     async fn take(
         &self,
-        author: Uuid,
+        once: Once<'_>,
         meeting: Option<Uuid>,
         draft: Draft,
-    ) -> async_graphql::Result<Answer<AnnouncementRow>> {
-        let (title, body) = match check(&draft) {
-            Ok(texts) => texts,
-            Err(error) => return Ok(Err(error)),
-        };
-        let id = Uuid::now_v7();
-        let mut tx = self.kernel.pool.begin().await.map_err(internal)?;
-        if departure::has_gone(&mut tx, author).await.map_err(internal)? {
-            return Ok(Err(no_account()));
+    ) -> Result<AnnouncementRow, Refused> {
+        let (title, body) = check(&draft)?;
+        let (id, author) = (Uuid::now_v7(), once.viewer());
+        let mut tx = departure::begin(&self.kernel.pool, author).await?;
+        if let Some(earlier) = once.answer(&mut tx, id).await? {
+            let known = announcement::by_id(&self.kernel.pool, earlier).await?;
+            return Ok(known.ok_or(sqlx::Error::RowNotFound)?);
         }
-        if let Some(key) = &draft.idempotency_key {
-            if let Err(error) = idempotency::check(key) {
-                return Ok(Err(error));
-            }
-            let claim = idempotency::claim(&mut tx, author, "announce", key, id).await;
-            if let Claim::Answered(answer) = claim.map_err(internal)? {
-                let known = announcement::by_id(&self.kernel.pool, answer).await;
-                return Ok(Ok(known.map_err(internal)?.ok_or_else(|| internal("it is gone"))?));
-            }
-        }
-        let row = announcement::insert(&mut tx, id, author, meeting, title, body).await;
-        let row = row.map_err(internal)?;
+        let row = announcement::insert(&mut tx, id, author, meeting, title, body).await?;
         let new = NewTask {
             kind: TASK_KIND,
             typename: TASK_TYPENAME,
@@ -188,15 +172,15 @@ impl Announcer {
             job_kind: JOB,
             ordering_key: id,
             requested_by: None,
-            input: serde_json::to_value(Input { announcement_id: id }).map_err(internal)?,
+            input: serde_json::to_value(Input { announcement_id: id }).internal()?,
             dedupe_key: Some(format!("announcement:{id}")),
             changed: json!({}),
             priority: Priority::Normal,
         };
-        self.tasks.request(&mut tx, new).await.map_err(QueueError::into_graphql)?;
-        tx.commit().await.map_err(internal)?;
+        self.tasks.request(&mut tx, new).await?;
+        tx.commit().await?;
         self.kernel.outbox.wake();
-        Ok(Ok(row))
+        Ok(row)
     }
 
     /// Tells people, batch by batch, until everybody was told.
@@ -272,7 +256,7 @@ impl Announcer {
 }
 
 /// The texts, trimmed and checked.
-fn check(draft: &Draft) -> Answer<(&str, &str)> {
+fn check(draft: &Draft) -> Result<(&str, &str), UserError> {
     let (title, body) = (draft.title.trim(), draft.body.trim());
     let fits = |text: &str, max: usize| (1..=max).contains(&text.chars().count());
     if !fits(title, TITLE_MAX_CHARS) || title.chars().any(char::is_control) {

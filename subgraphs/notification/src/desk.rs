@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use platform::departure;
-use platform::error::UserError;
+use platform::error::{Internal as _, Refused, UserError};
+use platform::idempotency::Once;
 use platform::outbox::Outbox;
-use platform::queue::QueueError;
 use platform::task::Tasks;
 use serde_json::json;
 use sqlx::PgPool;
@@ -34,19 +34,45 @@ pub struct Desk {
     pub config: Config,
 }
 
-/// An outcome with what the asker can mend.
-type Answer<T> = Result<T, UserError>;
+/// Somebody's webhook after a request to set one up.
+#[derive(Debug)]
+pub struct WebhookSet {
+    /// Where notifications are sent to now; nowhere if it was removed since.
+    pub webhook: Option<WebhookRow>,
+    /// What signs what is sent there, for whoever set it up, as long as no other came in its place.
+    pub secret: Option<String>,
+}
 
 impl Desk {
+    /// Notes that somebody has read these of their notifications, or all of them; gives how many had been unread.
+    ///
+    /// # Errors
+    /// `NO_ACCOUNT`; inner ones, masked.
+    pub async fn mark_read(&self, once: Once<'_>, ids: Option<&[Uuid]>) -> Result<i32, Refused> {
+        let mut tx = departure::begin(&self.pool, once.viewer()).await?;
+        let marked = notification::mark_read(&mut tx, once.viewer(), ids).await?;
+        // The number is the answer: as an id, since that is what is kept of answers.
+        let answer = Uuid::from_u128(marked.into());
+        let once = ids.unwrap_or_default().iter().fold(once, Once::of);
+        let marked = match once.answer(&mut tx, answer).await? {
+            Some(earlier) => earlier.as_u128(),
+            None => {
+                tx.commit().await?;
+                marked.into()
+            }
+        };
+        Ok(i32::try_from(marked).unwrap_or(i32::MAX))
+    }
+
     /// Notes what somebody wants to hear of by which way; of what is named twice, the last holds.
     ///
     /// # Errors
-    /// When the database fails.
+    /// `NO_ACCOUNT`; inner ones, masked.
     pub async fn choose(
         &self,
-        user: Uuid,
+        once: Once<'_>,
         choices: &[(Kind, Way, bool)],
-    ) -> Result<Answer<()>, sqlx::Error> {
+    ) -> Result<(), Refused> {
         let chosen: BTreeMap<(&str, &str), bool> = choices
             .iter()
             .map(|(kind, way, is_on)| ((kind.as_str(), way.as_str()), *is_on))
@@ -54,51 +80,66 @@ impl Desk {
         let kinds: Vec<String> = chosen.keys().map(|(kind, _)| (*kind).to_owned()).collect();
         let ways: Vec<String> = chosen.keys().map(|(_, way)| (*way).to_owned()).collect();
         let is_on: Vec<bool> = chosen.into_values().collect();
-        let mut tx = self.pool.begin().await?;
-        if departure::has_gone(&mut tx, user).await? {
-            return Ok(Err(no_account()));
+        let mut tx = departure::begin(&self.pool, once.viewer()).await?;
+        if !once.is_repeated(&mut tx).await? {
+            preference::put(&mut tx, once.viewer(), &kinds, &ways, &is_on).await?;
+            tx.commit().await?;
         }
-        preference::put(&mut tx, user, &kinds, &ways, &is_on).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
+        Ok(())
     }
 
-    /// Sends somebody's notifications to a URL from now on; gives the secret that signs them.
+    /// Sends somebody's notifications to a URL from now on; gives the secret that signs them. Repeated, it is
+    /// the same secret, unless another webhook was set up since.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn set_webhook(
-        &self,
-        user: Uuid,
-        url: &str,
-    ) -> Result<Answer<(WebhookRow, String)>, sqlx::Error> {
-        let Some(private_allowed) = self.config.webhooks_private else {
-            return Ok(Err(unavailable(Way::Webhook)));
-        };
-        let url = match address::check(url, private_allowed) {
-            Ok(url) => url,
-            Err(reason) => return Ok(Err(UserError::new("INVALID_URL", reason).on("url"))),
-        };
-        let secret = signed::new_secret();
-        let mut tx = self.pool.begin().await?;
-        if departure::has_gone(&mut tx, user).await? {
-            return Ok(Err(no_account()));
+    /// `CHANNEL_UNAVAILABLE`, `INVALID_URL`, `NO_ACCOUNT`; inner ones, masked.
+    pub async fn set_webhook(&self, once: Once<'_>, url: &str) -> Result<WebhookSet, Refused> {
+        let private_allowed = self.config.webhooks_private;
+        let private_allowed = private_allowed.ok_or_else(|| unavailable(Way::Webhook))?;
+        let url = address::check(url, private_allowed)
+            .map_err(|reason| UserError::new("INVALID_URL", reason).on("url"))?;
+        let (id, user) = (Uuid::now_v7(), once.viewer());
+        let mut tx = departure::begin(&self.pool, user).await?;
+        if let Some(earlier) = once.of(&url).answer(&mut tx, id).await? {
+            let secret = webhook::secret(&mut tx, user, earlier).await?;
+            drop(tx);
+            return Ok(WebhookSet { webhook: webhook::of_user(&self.pool, user).await?, secret });
         }
-        let row = webhook::put(&mut tx, user, url.as_str(), &secret).await?;
+        let secret = signed::new_secret();
+        let row = webhook::put(&mut tx, user, id, url.as_str(), &secret).await?;
         tx.commit().await?;
-        Ok(Ok((row, secret)))
+        Ok(WebhookSet { webhook: Some(row), secret: Some(secret) })
+    }
+
+    /// Ends that somebody's notifications are sent to a URL.
+    ///
+    /// # Errors
+    /// `WEBHOOK_NOT_FOUND` when they aren't, `NO_ACCOUNT`; inner ones, masked.
+    pub async fn remove_webhook(&self, once: Once<'_>, url: &str) -> Result<(), Refused> {
+        let user = once.viewer();
+        let mut tx = departure::begin(&self.pool, user).await?;
+        if once.of(url).is_repeated(&mut tx).await? {
+            return Ok(());
+        }
+        if !webhook::remove(&mut tx, user, url).await? {
+            let message = "no notifications are sent there";
+            return Err(UserError::new("WEBHOOK_NOT_FOUND", message).on("url").into());
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Sends a message to try a way, whatever was chosen.
     ///
     /// # Errors
-    /// [`QueueError::Full`], or the database fails.
-    pub async fn test(&self, user: Uuid, way: Way) -> Result<Answer<NotificationRow>, QueueError> {
+    /// `CHANNEL_UNAVAILABLE`, `NO_ACCOUNT`, `QUEUE_FULL`; inner ones, masked.
+    pub async fn test(&self, once: Once<'_>, way: Way) -> Result<NotificationRow, Refused> {
+        let user = once.viewer();
         let to = recipient::by_id(&self.pool, user).await?;
         let reached = way == Way::Inbox
             || self.config.channels.reaching(to.as_ref()).any(|reaching| reaching == way);
         if !reached {
-            return Ok(Err(unavailable(way)));
+            return Err(unavailable(way).into());
         }
         let news = News {
             kind: Kind::Test,
@@ -109,29 +150,25 @@ impl Desk {
             task_id: None,
             person_id: None,
         };
-        let mut tx = self.pool.begin().await?;
-        if departure::has_gone(&mut tx, user).await? {
-            return Ok(Err(no_account()));
-        }
+        let mut tx = departure::begin(&self.pool, user).await?;
         let shown = way == Way::Inbox;
         let row = notification::insert(&mut tx, &news, &[user], &[shown]).await?.pop();
         // The event's id is new: nobody can have heard of it.
         let row = row.ok_or(sqlx::Error::RowNotFound)?;
+        if let Some(earlier) = once.of(way.as_str()).answer(&mut tx, row.id).await? {
+            drop(tx);
+            let sent = notification::by_ids(&self.pool, &[earlier]).await?.pop();
+            return Ok(sent.ok_or(sqlx::Error::RowNotFound)?);
+        }
         if shown {
             self.outbox.append(&mut tx, events::created(&row)).await?;
         } else {
-            let new = delivery(&row, way).map_err(|error| sqlx::Error::Encode(error.into()))?;
-            self.tasks.request(&mut tx, new).await?;
+            self.tasks.request(&mut tx, delivery(&row, way).internal()?).await?;
         }
         tx.commit().await?;
         self.outbox.wake();
-        Ok(Ok(row))
+        Ok(row)
     }
-}
-
-/// Says that there is nobody any more whom it could concern.
-pub(crate) fn no_account() -> UserError {
-    UserError::new("NO_ACCOUNT", "this account doesn't exist any more")
 }
 
 /// Says by which way nobody can be reached here.

@@ -105,11 +105,12 @@ impl Listener {
         match event.kind.as_str() {
             kind::USER_CREATED | kind::USER_UPDATED => {
                 let told: event::User = event.decode()?;
-                recipient::put(tx, &profile(&told)).await?;
+                if !departure::has_gone(tx, told.user_id).await? {
+                    recipient::put(tx, &profile(&told)).await?;
+                }
             }
             kind::USER_DELETED => {
                 let told: event::UserDeleted = event.decode()?;
-                departure::note(tx, told.user_id).await?;
                 recipient::forget(tx, told.user_id).await?;
             }
             kind::MEETING_CREATED | kind::MEETING_UPDATED => {

@@ -6,6 +6,7 @@
 //! | [`domain`] | who is told what of which event, in Korean and English: one table, pure |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`erasure`] | what goes of people whose accounts are deleted |
 //! | [`desk`] | what people ask for besides reading: choices, webhooks, a message to try |
 //! | [`announcement`] | what one person tells to many |
 //! | [`channel`], [`worker`] | ways to people outside, and the queue of deliveries |
@@ -15,6 +16,7 @@ pub mod channel;
 pub mod config;
 pub mod desk;
 pub mod domain;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod schema;
@@ -117,6 +119,8 @@ impl Service {
         let listener = Arc::new(Listener::new(self.announcer.teller.clone(), outbox));
         let (events, ending, from) = (bus.clone(), shutdown.clone(), pool.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, from, listener, ending).await });
+        let (kernel, ending) = (self.kernel.clone(), shutdown.clone());
+        shutdown.spawn(platform::erasure::run(kernel, erasure::Held, ending));
         let Config { outage_max, pauses, .. } = self.config;
         let breaker = Breaker::new(pauses);
         let courier = Arc::new(Courier {

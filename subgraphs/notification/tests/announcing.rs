@@ -177,3 +177,35 @@ async fn whoever_goes_on_after_an_end_in_the_middle_tells_the_rest_and_nobody_tw
     let events: i64 = sqlx::query_scalar(query).fetch_one(&stage.kernel.pool).await.unwrap();
     assert_eq!(events, i64::try_from(many).unwrap());
 }
+
+#[tokio::test]
+async fn the_same_key_about_another_meeting_is_another_announcement() {
+    let stage = Stage::new().await;
+    let meetings = Meetings::of(&stage.kernel);
+    let host = stage.person("ko").await;
+    permit(&stage, &[host]);
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let text = |meeting: Option<Uuid>| {
+        let mut input = json!({ "title": "T", "body": "B", "idempotencyKey": "k" });
+        if let Some(meeting) = meeting {
+            input["meetingId"] = json!(meeting);
+        }
+        input
+    };
+    for meeting in [one, other] {
+        meetings.joins(meeting, host);
+        for _ in 0..2 {
+            let input = text(Some(meeting));
+            let made = stage.caller.mutate(&viewer(host), "announceToMeeting", FIELDS, input).await;
+            assert_eq!(made["announcement"]["meeting"]["id"], json!(meeting), "{made}");
+        }
+    }
+    for _ in 0..2 {
+        let made = to_all(&stage, host, text(None)).await;
+        assert_eq!(made["userErrors"], json!([]));
+        assert_eq!(made["announcement"]["meeting"], Value::Null, "{made}");
+    }
+    let count = sqlx::query_scalar("SELECT count(*) FROM announcement");
+    let count: i64 = count.fetch_one(&stage.kernel.pool).await.unwrap();
+    assert_eq!(count, 3, "each once");
+}

@@ -6,6 +6,7 @@ mod delivering;
 mod inbox;
 mod listening;
 mod provider;
+mod repeating;
 mod rule;
 mod sdl;
 mod stage;

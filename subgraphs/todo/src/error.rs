@@ -1,6 +1,8 @@
 //! What can go wrong in the todo service.
 
+use platform::departure::BeginError;
 use platform::error::{UserError, internal};
+use platform::idempotency::BadKey;
 use thiserror::Error;
 
 use crate::domain::refusal::Refusal;
@@ -16,11 +18,20 @@ pub enum TodoError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl From<BeginError> for TodoError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl TodoError {
@@ -31,9 +42,10 @@ impl TodoError {
     pub fn told(self) -> Result<UserError, async_graphql::Error> {
         match self {
             Self::Refused(refusal) => {
-                Ok(UserError::new(refusal.code(), refusal.to_string()).on(refusal.field()))
+                let error = UserError::new(refusal.code(), refusal.to_string());
+                Ok(error.about(refusal.field()))
             }
-            Self::Key(error) => Ok(error),
+            Self::Key(bad) => Ok(bad.into()),
             error => Err(internal(error)),
         }
     }

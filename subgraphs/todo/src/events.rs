@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::NAME;
 use crate::domain::status::Status;
+use crate::store::meeting;
 use crate::store::todo::TodoRow;
-use crate::store::{meeting, task, todo};
 use crate::worker::{Input, JOB, QUEUE, TASK_KIND, TASK_TYPENAME};
 
 /// The durable consumer of other services' events.
@@ -76,7 +76,7 @@ impl Listener {
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
-        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME).await? {
+        for open in self.tasks.open_of(tx, told.meeting_id, TASK_TYPENAME, None).await? {
             self.tasks.cancel(tx, open).await?;
         }
         Ok(())
@@ -94,10 +94,6 @@ impl Listener {
             kind::MEETING_CANCELLED => self.cancelled(event, tx).await,
             kind::TRANSCRIPT_CREATED => self.transcribed(event, tx).await,
             kind::TASK_STATE_CHANGED => self.untranscribed(event, tx).await,
-            kind::USER_DELETED => {
-                let told: event::UserDeleted = event.decode()?;
-                Ok(todo::forget(tx, told.user_id).await?)
-            }
             _ => Ok(()),
         }
     }

@@ -7,6 +7,7 @@
 //! | [`store`] | SQL |
 //! | [`mod@todo`] | the use cases: create, change, move on |
 //! | [`events`] | what it listens to and what it tells |
+//! | `erasure` | what goes of people whose accounts are deleted |
 //! | [`worker`] | the extraction of todos from a text |
 //!
 //! The path of an extraction: `moim.meeting.ended.v1` opens its task, `moim.transcript.created.v1`
@@ -14,6 +15,7 @@
 
 pub mod config;
 pub mod domain;
+mod erasure;
 pub mod error;
 pub mod events;
 pub mod schema;
@@ -75,8 +77,11 @@ impl Service {
         let membership = contract::takes_part::view(&kernel);
         let todos = Todos::new(&kernel, membership.clone());
         let (reader, known) = (Reader::new(todos.clone()), tasks.clone());
-        let schema =
-            schema::builder().data(todos.clone()).data(Requests::new(tasks.clone())).finish();
+        let schema = schema::builder()
+            .data(todos.clone())
+            .data(Requests::new(tasks.clone()))
+            .data(tasks.clone())
+            .finish();
         let endpoint = Endpoint::new(NAME, kernel.keys.clone(), schema, move |request| {
             let tasks = known.reads(TASK_TYPENAME, &request);
             request.data(tasks).data(reader.for_request()).data(membership.for_request())
@@ -109,6 +114,8 @@ impl Service {
         let listener = Arc::new(Listener::new(self.tasks.clone(), outbox));
         let (events, ending) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
+        let (kernel, held) = (self.kernel.clone(), self.todos.clone());
+        shutdown.spawn(platform::erasure::run(kernel, held, shutdown.clone()));
         let extractor = Extractor {
             kernel: self.kernel.clone(),
             tasks: self.tasks.clone(),

@@ -3,7 +3,8 @@
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Utc};
 use platform::cache::{Cache, Kind};
-use platform::idempotency::{self, Claim, Once};
+use platform::departure;
+use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::outbox::Outbox;
@@ -33,8 +34,6 @@ pub struct Plan {
     pub due_at: Option<DateTime<Utc>>,
     /// How pressing it is.
     pub priority: Option<Priority>,
-    /// Key for repeating the request safely.
-    pub idempotency_key: Option<String>,
 }
 
 /// What is to change of a todo; what is left out stays.
@@ -104,7 +103,7 @@ impl Todos {
         }
     }
 
-    fn cache_keys(&self, owners: &[Uuid]) -> Vec<String> {
+    pub(crate) fn cache_keys(&self, owners: &[Uuid]) -> Vec<String> {
         let keys = |owner: &Uuid| [self.newest.key(owner), self.statistics.key(owner)];
         owners.iter().flat_map(keys).collect()
     }
@@ -113,11 +112,10 @@ impl Todos {
     ///
     /// # Errors
     /// [`TodoError`]; refusals name the field to mend.
-    pub async fn create(&self, viewer: Uuid, plan: Plan) -> Result<TodoRow, TodoError> {
+    pub async fn create(&self, once: Once<'_>, plan: Plan) -> Result<TodoRow, TodoError> {
+        let viewer = once.viewer();
         let title = check_title(&plan.title)?;
         let description = check_description(plan.description.as_deref())?;
-        let key = plan.idempotency_key.as_deref();
-        key.map_or(Ok(()), idempotency::check).map_err(TodoError::Key)?;
         let meeting_id = match plan.meeting_id.as_deref() {
             None => None,
             Some(id) => Some(self.meeting(viewer, id).await?),
@@ -143,13 +141,17 @@ impl Todos {
             created_at: now,
             updated_at: now,
         };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
+        if let Some(assignee) = assignee_id {
+            refuse_gone(&mut tx, assignee).await?;
+        }
         self.outbox.order(&mut tx, events::ordering_key(&new)).await?;
-        if let Some(key) = key
-            && let Claim::Answered(answer) =
-                idempotency::claim(&mut tx, viewer, "createTodo", key, new.id).await?
-        {
-            return Ok(todo::lock(&mut tx, answer).await?.ok_or(Refusal::TodoNotFound)?);
+        let once = match meeting_id {
+            Some(meeting) => once.of(meeting),
+            None => once,
+        };
+        if let Some(earlier) = once.answer(&mut tx, new.id).await? {
+            return Ok(todo::lock(&mut tx, earlier).await?.ok_or(Refusal::TodoNotFound)?);
         }
         let row = todo::insert(&mut tx, &new).await?;
         self.tell(&mut tx, &row, Happening::Created, Some(viewer), None).await?;
@@ -178,7 +180,8 @@ impl Todos {
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
         };
-        let (mut tx, mut row) = match self.lock(once, &seen, Some(version)).await? {
+        let named = assignee_id.value().copied();
+        let (mut tx, mut row) = match self.lock(once, &seen, Some(version), named).await? {
             Locked::Now(tx, row) => (tx, row),
             Locked::Answered(row) => return Ok(row),
         };
@@ -217,7 +220,7 @@ impl Todos {
     ) -> Result<TodoRow, TodoError> {
         let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
-        let (mut tx, mut row) = match self.lock(once, &seen, version).await? {
+        let (mut tx, mut row) = match self.lock(once, &seen, version, None).await? {
             Locked::Now(tx, row) => (tx, row),
             Locked::Answered(row) => return Ok(row),
         };
@@ -291,14 +294,19 @@ impl Todos {
         if visible { Ok(found) } else { Err(Refusal::TodoNotFound.into()) }
     }
 
-    /// Locks a todo, and refuses an editor who saw an older version, unless it is what they did themselves.
+    /// Locks a todo, and refuses an editor who saw an older version, unless it is what they did themselves; `named`
+    /// is who is to do it since.
     async fn lock(
         &self,
         once: Once<'_>,
         seen: &TodoRow,
         version: Option<i32>,
+        named: Option<Uuid>,
     ) -> Result<Locked, TodoError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, once.viewer()).await?;
+        if let Some(named) = named {
+            refuse_gone(&mut tx, named).await?;
+        }
         self.outbox.order(&mut tx, events::ordering_key(seen)).await?;
         let row = todo::lock(&mut tx, seen.id).await?.ok_or(Refusal::TodoNotFound)?;
         if once.of(row.id).is_repeated(&mut tx).await? {
@@ -351,6 +359,14 @@ enum Locked {
     Now(Transaction<'static, Postgres>, TodoRow),
     /// The change was made before, under the same key: as it is.
     Answered(TodoRow),
+}
+
+/// Refuses to name somebody whose account is deleted.
+async fn refuse_gone(tx: &mut PgConnection, assignee: Uuid) -> Result<(), TodoError> {
+    match departure::has_gone(tx, assignee).await? {
+        true => Err(Refusal::InvalidAssignee.into()),
+        false => Ok(()),
+    }
 }
 
 /// Whether a todo of no meeting is somebody's.

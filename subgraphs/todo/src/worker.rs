@@ -8,6 +8,7 @@ use contract::attendance::Attendance;
 use contract::spoken::{Spoken, end_of_day};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use platform::departure;
 use platform::kernel::Kernel;
 use platform::queue::{Job, Progress, Work, WorkError};
 use platform::task::Tasks;
@@ -78,12 +79,18 @@ impl Extractor {
         let zone = attendance.zone;
         let said = spoken.said(held_at.unwrap_or_else(Utc::now), attendance);
         let by = self.engine.actions(&said).await.map_err(WorkError::retry)?;
-        let found: Vec<TodoRow> = by
+        let mut found: Vec<TodoRow> = by
             .found
             .into_iter()
             .map(|action| proposed(input.meeting_id, claim.task.id, zone, action))
             .collect();
         let mut tx = self.kernel.pool.begin().await?;
+        // Nobody is named whose account was deleted meanwhile.
+        let named: Vec<Uuid> = found.iter().filter_map(|row| row.assignee_id).collect();
+        let gone = departure::gone_among(&mut tx, &named).await?;
+        for row in &mut found {
+            row.assignee_id = row.assignee_id.filter(|assignee| !gone.contains(assignee));
+        }
         if !self.tasks.complete(&mut tx, claim).await? {
             return Err(WorkError::Cancelled);
         }

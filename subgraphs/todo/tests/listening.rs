@@ -3,7 +3,7 @@
 use contract::event::kind;
 use contract::testing::{tell, tell_meeting};
 use platform::task::TaskStatus;
-use platform::testing::eventually;
+use platform::testing::{belongs, eventually, is_erased};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -74,7 +74,8 @@ async fn who_deleted_the_account_stands_nowhere_any_more() {
 
     tell(&stage.kernel, kind::USER_DELETED, gone, gone, json!({ "userId": gone })).await;
 
-    stage.heard(meeting, gone, false).await;
+    eventually(DEADLINE, || is_erased(&stage.kernel.pool, gone)).await;
+    assert!(!belongs(&stage.kernel.pool, meeting, gone).await);
     let query = "query($a: ID!, $b: ID!) { a: todo(id: $a) { title assignee { id } createdBy { id } } b: todo(id: $b) { id } }";
     let keys = json!({ "a": shared["id"], "b": own["id"] });
     let seen = stage.caller.data(&viewer(host), query, keys.clone()).await;

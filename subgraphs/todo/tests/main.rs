@@ -3,6 +3,7 @@
 mod access;
 mod caching;
 mod changing;
+mod erasing;
 mod extracting;
 mod listening;
 mod rule;

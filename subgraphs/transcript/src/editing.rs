@@ -6,6 +6,7 @@
 
 use async_graphql::MaybeUndefined;
 use platform::cache::{Cache, Kind};
+use platform::departure;
 use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
@@ -80,7 +81,7 @@ impl Editing {
             return Err(Refusal::SegmentNotFound.into());
         }
         let text = change.text.as_deref().map(check_text).transpose()?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
         self.outbox.order(&mut tx, seen.meeting_id).await?;
         let current = segment::lock(&mut tx, id).await?.ok_or(Refusal::SegmentNotFound)?;
         // Nobody else changes it from here on.
@@ -135,7 +136,8 @@ impl Editing {
         };
         let id = Uuid::now_v7();
         let row = SpeakerRow { id, transcript_id, meeting_id, label, user_id, version: 1 };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
+        refuse_gone(&mut tx, user_id).await?;
         self.outbox.order(&mut tx, meeting_id).await?;
         let others = speaker::of(&mut tx, transcript_id).await?;
         if let Some(earlier) = once.of(transcript_id).answer(&mut tx, id).await? {
@@ -180,7 +182,8 @@ impl Editing {
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
         };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
+        refuse_gone(&mut tx, user.value().copied()).await?;
         self.outbox.order(&mut tx, seen.meeting_id).await?;
         let all = speaker::of(&mut tx, seen.transcript_id).await?;
         let mut row =
@@ -232,6 +235,14 @@ impl Editing {
             true => Ok(id),
             false => Err(Refusal::InvalidPerson.into()),
         }
+    }
+}
+
+/// Refuses to name somebody whose account is deleted.
+async fn refuse_gone(tx: &mut PgConnection, user: Option<Uuid>) -> Result<(), SpeakerError> {
+    match user {
+        Some(user) if departure::has_gone(tx, user).await? => Err(Refusal::InvalidPerson.into()),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Inner errors of this service.
 
+use platform::departure::BeginError;
 use platform::error::{UserError, internal};
+use platform::idempotency::BadKey;
 use platform::object::ObjectError;
 use speech::SpeechError;
 
@@ -73,11 +75,20 @@ pub enum EditError<T> {
     #[error("it was changed by someone else: look at it again")]
     Conflict(Box<T>),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl<T> From<BeginError> for EditError<T> {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl<T> EditError<T> {
@@ -93,7 +104,7 @@ impl<T> EditError<T> {
                 let message = "somebody else was faster: this is how it is now";
                 Ok((Some(*now), UserError::new(VERSION_CONFLICT, message).on(version)))
             }
-            Self::Key(error) => Ok((None, error)),
+            Self::Key(bad) => Ok((None, bad.into())),
             Self::Database(error) => Err(internal(error)),
         }
     }
@@ -101,10 +112,6 @@ impl<T> EditError<T> {
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
-        let error = Self::new(refusal.code(), refusal.to_string());
-        match refusal.field() {
-            Some(field) => error.on(field),
-            None => error,
-        }
+        Self::new(refusal.code(), refusal.to_string()).about(refusal.field())
     }
 }

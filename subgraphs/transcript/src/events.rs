@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 use contract::event::kind::{
     self, MEETING_CANCELLED, MEETING_CREATED, MEETING_ENDED, MEETING_UPDATED, RECORDING_CLOSED,
-    RECORDING_DELETED, RECORDING_PART_UPLOADED, USER_DELETED,
+    RECORDING_DELETED, RECORDING_PART_UPLOADED,
 };
 use contract::{event, takes_part};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::event::{Class, Event, NewEvent, rfc3339};
-use platform::idempotency;
 use platform::inbox::{HandleError, Handler};
 use platform::membership::Revoking;
 use platform::outbox::Outbox;
@@ -25,7 +24,7 @@ use crate::schema::loader::TASK_TYPENAME;
 use crate::store::minutes::{SectionRow, Settled};
 use crate::store::segment::SegmentRow;
 use crate::store::speaker::SpeakerRow;
-use crate::store::{meeting, minutes, part, segment, share, speaker, task};
+use crate::store::{meeting, part, task};
 
 /// The durable consumer of other services' events.
 pub const CONSUMER: &str = "transcript-events";
@@ -225,19 +224,10 @@ impl Listener {
         Ok(part::delete(tx, told.recording_id, told.meeting_id, event.time).await?)
     }
 
-    async fn forget(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
-        let told: event::UserDeleted = event.decode()?;
-        minutes::forget(tx, told.user_id).await?;
-        segment::forget(tx, told.user_id).await?;
-        speaker::forget(tx, told.user_id).await?;
-        share::forget(tx, told.user_id).await?;
-        Ok(idempotency::forget(tx, told.user_id).await?)
-    }
-
     async fn cancelled(&self, event: &Event, tx: &mut PgConnection) -> Result<(), HandleError> {
         let told: event::Meeting = event.decode()?;
         meeting::cancel(tx, told.meeting_id, event.time).await?;
-        for open in task::open_of_meeting(tx, told.meeting_id, TASK_TYPENAME, None).await? {
+        for open in self.tasks.open_of(tx, told.meeting_id, TASK_TYPENAME, None).await? {
             self.tasks.cancel(tx, open).await?;
         }
         Ok(())
@@ -272,7 +262,6 @@ impl Handler for Listener {
                 RECORDING_PART_UPLOADED => self.part_uploaded(event, tx).await,
                 RECORDING_CLOSED => self.closed(event, tx).await,
                 RECORDING_DELETED => self.deleted(event, tx).await,
-                USER_DELETED => self.forget(event, tx).await,
                 _ => Ok(()),
             }
         }

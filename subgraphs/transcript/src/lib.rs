@@ -6,6 +6,7 @@
 //! | [`domain`] | pure rules: minutes, progress (what they share with other services is in the crate `text`) |
 //! | [`store`] | SQL |
 //! | [`events`] | what it listens to and what it tells |
+//! | [`erasure`] | what goes of people whose accounts are deleted |
 //! | [`review`], [`editing`], [`sharing`], [`host`] | what people do to minutes and text, and who leads a meeting |
 //! | [`export`] | transcripts as files, in answers and behind signed addresses |
 //! | [`transcription`], [`verification`], [`worker`] | one attempt at a recording, a look at what came of it, and the queue they come from |
@@ -16,6 +17,7 @@
 pub mod config;
 pub mod domain;
 pub mod editing;
+pub mod erasure;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -146,6 +148,8 @@ impl Service {
         let listener = Arc::new(listener);
         let (events, ending) = (bus.clone(), shutdown.clone());
         shutdown.spawn(async move { events.consume(CONSUMER, pool, listener, ending).await });
+        let (kernel, held) = (self.kernel.clone(), erasure::Held::new(&self.kernel));
+        shutdown.spawn(platform::erasure::run(kernel, held, shutdown.clone()));
         let tasks = self.transcriber.tasks.clone();
         let concurrency = self.transcriber.config.concurrency;
         let worker = Arc::new(Worker::new(self.transcriber.clone(), self.verifier.clone()));

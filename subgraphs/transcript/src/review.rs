@@ -5,6 +5,7 @@
 
 use chrono::Utc;
 use platform::cache::Kind;
+use platform::departure;
 use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
@@ -64,7 +65,7 @@ impl Review {
         let seen = self.visible(viewer, id).await?;
         let title = title.map(check_title).transpose()?;
         let body = body.map(check_body).transpose()?;
-        let (mut tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(viewer, &seen).await?;
         if once.of(row.id).is_repeated(&mut tx).await? {
             return Ok(row);
         }
@@ -93,7 +94,7 @@ impl Review {
     ) -> Result<SectionRow, SectionError> {
         let viewer = once.viewer();
         let seen = self.visible(viewer, id).await?;
-        let (mut tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(viewer, &seen).await?;
         if once.of(row.id).is_repeated(&mut tx).await? {
             return Ok(row);
         }
@@ -126,7 +127,7 @@ impl Review {
         if !self.hosts.leads(seen.meeting_id, viewer).await? {
             return Err(Refusal::NotHost.into());
         }
-        let (mut tx, mut row) = self.lock(&seen).await?;
+        let (mut tx, mut row) = self.lock(viewer, &seen).await?;
         if once.of(row.id).is_repeated(&mut tx).await? {
             return Ok(row);
         }
@@ -156,9 +157,10 @@ impl Review {
 
     async fn lock(
         &self,
+        viewer: Uuid,
         seen: &SectionRow,
     ) -> Result<(Transaction<'static, Postgres>, SectionRow), SectionError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = departure::begin(&self.pool, viewer).await?;
         self.outbox.order(&mut tx, seen.meeting_id).await?;
         // It is gone when the minutes were drafted anew in between.
         let row = minutes::lock_section(&mut tx, seen.id).await?;

@@ -8,8 +8,8 @@
 use chrono::{DateTime, Utc};
 use contract::attendance;
 use platform::address::AddressKeys;
-use platform::error::UserError;
-use platform::idempotency::Once;
+use platform::departure::{self, BeginError};
+use platform::idempotency::{BadKey, Once};
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::subgraph::PeerError;
@@ -35,8 +35,8 @@ pub enum ShareError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key for repeating the request can't be used.
-    #[error("the idempotency key can't be used")]
-    Key(UserError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -46,6 +46,15 @@ pub enum ShareError {
     /// The random source failed.
     #[error("the random source failed")]
     Random(#[from] rand::rand_core::OsError),
+}
+
+impl From<BeginError> for ShareError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Gone => Refusal::NoAccount.into(),
+            BeginError::Database(error) => error.into(),
+        }
+    }
 }
 
 /// Takes what hosts share. Cheap to clone.
@@ -77,7 +86,6 @@ impl Sharing {
     ) -> Result<Uuid, ShareError> {
         let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
-        let once = once.of(meeting);
         if !(1..=PEOPLE_AT_ONCE_MAX).contains(&people.len()) {
             return Err(Refusal::InvalidPeople.into());
         }
@@ -85,6 +93,7 @@ impl Sharing {
         let mut ids = ids.collect::<Result<Vec<Uuid>, Refusal>>()?;
         ids.sort_unstable();
         ids.dedup();
+        let once = ids.iter().fold(once.of(meeting), Once::of);
         let known = attendance::existing(&self.kernel, &ids).await?;
         if known.len() != ids.len() {
             return Err(Refusal::UnknownPerson.into());
@@ -95,7 +104,9 @@ impl Sharing {
                 outside.push(id);
             }
         }
-        let mut tx = self.kernel.pool.begin().await?;
+        let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
+        let gone = departure::gone_among(&mut tx, &outside).await?;
+        outside.retain(|person| !gone.contains(person));
         self.kernel.outbox.order(&mut tx, meeting).await?;
         if once.is_repeated(&mut tx).await? {
             return Ok(meeting);
@@ -132,10 +143,9 @@ impl Sharing {
     ) -> Result<Uuid, ShareError> {
         let viewer = once.viewer();
         let meeting = self.led(viewer, meeting).await?;
-        let once = once.of(meeting);
         if let Ok(person) = Uuid::parse_str(person) {
-            let mut tx = self.kernel.pool.begin().await?;
-            if !once.is_repeated(&mut tx).await? {
+            let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
+            if !once.of(meeting).of(person).is_repeated(&mut tx).await? {
                 share::remove_reader(&mut tx, meeting, person).await?;
             }
             tx.commit().await?;
@@ -162,7 +172,7 @@ impl Sharing {
         let id = Uuid::now_v7();
         let token = self.token(once.key(), id)?;
         let hash = rules::token_hash(&token).unwrap_or_default();
-        let mut tx = self.kernel.pool.begin().await?;
+        let mut tx = departure::begin(&self.kernel.pool, viewer).await?;
         self.kernel.outbox.order(&mut tx, meeting).await?;
         if let Some(earlier) = once.answer(&mut tx, id).await? {
             drop(tx);

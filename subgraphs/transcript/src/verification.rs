@@ -1,12 +1,11 @@
 //! A verification: asked for by a person, done by the queue's worker.
 
-use async_graphql::Result;
-use platform::error::{Internal as _, UserError};
+use platform::error::{Internal as _, Refused, UserError};
 use platform::idempotency::Once;
 use platform::kernel::Kernel;
 use platform::outbox::Outbox;
-use platform::queue::{Job, Progress, QueueError, WorkError};
-use platform::task::{NewTask, Priority, Requests, Task, Tasks};
+use platform::queue::{Job, Progress, WorkError};
+use platform::task::{Asked, NewTask, Priority, Requests, Task, Tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -19,7 +18,7 @@ use crate::domain::verification::{Drafted, Heard, verify};
 use crate::events::QUEUE;
 use crate::schema::loader::TASK_TYPENAME;
 use crate::store::verification::VerificationRow;
-use crate::store::{minutes, part, segment, task, transcript, verification};
+use crate::store::{minutes, part, segment, transcript, verification};
 
 /// Kind of verification jobs.
 pub const JOB: &str = "verification";
@@ -52,71 +51,41 @@ impl Verifier {
     }
 
     /// Asks for a verification of a meeting that the viewer takes part in; while one is on its way, that is
-    /// the answer. User error: `TRANSCRIPT_NOT_READY`.
+    /// the answer.
     ///
     /// # Errors
-    /// `QUEUE_FULL`; inner ones, masked.
-    pub async fn ask(
-        &self,
-        once: Once<'_>,
-        meeting_id: Uuid,
-    ) -> Result<std::result::Result<Task, UserError>> {
-        let once = once.of(meeting_id);
-        let mut tx = self.pool.begin().await.internal()?;
-        // Two who ask at once get the same task.
-        self.outbox.order(&mut tx, meeting_id).await.internal()?;
-        if let Some(earlier) = once.answered(&mut tx).await.internal()? {
-            return self.known(earlier).await;
-        }
-        let open = task::open_of_meeting(&mut tx, meeting_id, TASK_TYPENAME, Some(TASK_KIND));
-        let open = match open.await.internal()?.first() {
-            Some(open) => self.tasks.get(&[*open]).await.internal()?.remove(open),
-            None => None,
+    /// `TRANSCRIPT_NOT_READY`, `NO_ACCOUNT`, `QUEUE_FULL`; inner ones, masked.
+    pub async fn ask(&self, once: Once<'_>, meeting_id: Uuid) -> Result<Task, Refused> {
+        let requests = Requests::new(self.tasks.clone());
+        let mut asking = match requests.ask_of(once, meeting_id, TASK_TYPENAME, TASK_KIND).await? {
+            Asked::There(task) => return Ok(task),
+            Asked::New(asking) => asking,
         };
-        let task = if let Some(open) = open {
-            open
-        } else {
-            let newest = transcript::newest_complete(&mut tx, meeting_id).await.internal()?;
-            let Some(transcript_id) = newest else {
-                return Ok(Err(Refusal::TranscriptNotReady.into()));
-            };
-            let input = Input { meeting_id, transcript_id };
-            let new = NewTask {
-                kind: TASK_KIND,
-                typename: TASK_TYPENAME,
-                queue: QUEUE,
-                job_kind: JOB,
-                // Somebody waits for it.
-                priority: Priority::High,
-                ordering_key: meeting_id,
-                requested_by: Some(once.viewer()),
-                input: serde_json::to_value(input).internal()?,
-                dedupe_key: None,
-                changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting_id } }),
-            };
-            let asked = self.tasks.request(&mut tx, new).await;
-            asked.map_err(QueueError::into_graphql)?
+        let newest = transcript::newest_complete(asking.tx(), meeting_id).await?;
+        let transcript_id = newest.ok_or_else(|| UserError::from(Refusal::TranscriptNotReady))?;
+        let input = Input { meeting_id, transcript_id };
+        let new = NewTask {
+            kind: TASK_KIND,
+            typename: TASK_TYPENAME,
+            queue: QUEUE,
+            job_kind: JOB,
+            // Somebody waits for it.
+            priority: Priority::High,
+            ordering_key: meeting_id,
+            requested_by: None,
+            input: serde_json::to_value(input).internal()?,
+            dedupe_key: None,
+            changed: json!({ "meeting": { "__typename": "Meeting", "id": meeting_id } }),
         };
-        if let Some(earlier) = once.answer(&mut tx, task.id).await.internal()? {
-            drop(tx);
-            return self.known(earlier).await;
-        }
-        tx.commit().await.internal()?;
-        self.outbox.wake();
-        Ok(Ok(task))
-    }
-
-    /// A task that was answered before, as it is now.
-    async fn known(&self, id: Uuid) -> Result<std::result::Result<Task, UserError>> {
-        let task = self.tasks.uncached().get(&[id]).await.internal()?.remove(&id);
-        Ok(task.ok_or_else(Requests::not_found))
+        let task = asking.request(new).await?;
+        asking.answer(task).await
     }
 
     /// Does the claimed task to its end. It reads, judges and writes once: another attempt begins anew.
     ///
     /// # Errors
     /// See [`WorkError`].
-    pub async fn run(&self, job: &Job, progress: &Progress) -> std::result::Result<(), WorkError> {
+    pub async fn run(&self, job: &Job, progress: &Progress) -> Result<(), WorkError> {
         let claim = &job.claim;
         let input = Input::deserialize(&claim.task.input).map_err(WorkError::retry)?;
         let Some(duration_ms) = transcript::duration(&self.pool, input.transcript_id).await? else {
@@ -160,7 +129,7 @@ impl Verifier {
         Ok(())
     }
 
-    async fn report(&self, progress: &Progress, percent: u8) -> std::result::Result<(), WorkError> {
+    async fn report(&self, progress: &Progress, percent: u8) -> Result<(), WorkError> {
         match progress.report(percent).await {
             true => Ok(()),
             false => Err(WorkError::Cancelled),

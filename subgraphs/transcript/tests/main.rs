@@ -2,6 +2,7 @@
 
 mod access;
 mod editing;
+mod erasing;
 mod event_schema;
 mod exporting;
 mod minutes_rule;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use platform::{
     cache::{Cache, Kind},
+    idempotency::Once,
     identity::ClientAddress,
     kernel::Kernel,
 };
@@ -251,22 +252,63 @@ impl Accounts {
     /// [`AccountError`]; the password that was is asked for, and wrong ones are slowed down as at log-in.
     pub async fn change_password(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         current: String,
         new: String,
         client: Option<ClientAddress>,
     ) -> Result<Session, AccountError> {
-        let (user, before) = self.confirm(viewer, current, client).await?;
+        let viewer = once.viewer();
+        let earlier = async || once.answered(&mut *self.kernel.pool.acquire().await?).await;
+        if let Some(session_id) = earlier().await? {
+            return self.changed(viewer, session_id, new, client).await;
+        }
+        let (user, before) = match self.confirm(viewer, current, client).await {
+            // Wrong since a moment, if the same request came twice at once.
+            Err(AccountError::Refused(Refusal::WrongPassword)) => {
+                let session_id = earlier().await?.ok_or(Refusal::WrongPassword)?;
+                return self.changed(viewer, session_id, new, client).await;
+            }
+            confirmed => confirmed?,
+        };
         check_password(&new, &Email::parse(&user.email)?)?;
-        let hash = self.passwords.hash(new).await?;
+        let hash = self.passwords.hash(new.clone()).await?;
+        let session_id = Uuid::now_v7();
         let mut tx = self.kernel.pool.begin().await?;
+        if let Some(session_id) = once.answer(&mut tx, session_id).await? {
+            drop(tx);
+            return self.changed(viewer, session_id, new, client).await;
+        }
         if !user::change_hash(&mut tx, viewer, &before, &hash).await? {
             return Err(Refusal::WrongPassword.into());
         }
         session::revoke_all(&mut tx, viewer).await?;
         // As it is now: it may have been shut while this was on its way.
         let user = user::by_id(&mut tx, viewer).await?.ok_or(Refusal::NoAccount)?;
-        let session = self.open_session(&mut tx, user).await?;
+        session::open(&mut tx, session_id, viewer).await?;
+        let session = self.issue(&mut tx, session_id, user).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Answers a change of password again: with new tokens of the session that it began, since those of before
+    /// aren't kept, or of another one if that ended. Whoever asks knows the new password.
+    async fn changed(
+        &self,
+        viewer: Uuid,
+        session_id: Uuid,
+        new: String,
+        client: Option<ClientAddress>,
+    ) -> Result<Session, AccountError> {
+        let (_, hash) = self.confirm(viewer, new, client).await?;
+        let mut tx = self.kernel.pool.begin().await?;
+        if !user::still_has_hash(&mut tx, viewer, &hash).await? {
+            return Err(Refusal::WrongPassword.into());
+        }
+        let user = user::by_id(&mut tx, viewer).await?.ok_or(Refusal::NoAccount)?;
+        let session = match session::lock(&mut tx, session_id).await? {
+            true => self.issue(&mut tx, session_id, user).await?,
+            false => self.open_session(&mut tx, user).await?,
+        };
         tx.commit().await?;
         Ok(session)
     }

@@ -2,6 +2,7 @@
 
 use platform::{
     cache::{Cache, Kind},
+    idempotency::{BadKey, Once},
     outbox::Outbox,
 };
 use sqlx::{PgConnection, PgPool};
@@ -39,6 +40,9 @@ pub enum StepError {
     /// Whoever asked can mend it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The key for repeating the request can't be used.
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -99,17 +103,18 @@ impl Administration {
         Ok(found.get(&id).is_some_and(|standing| standing.permits(permission)))
     }
 
-    /// Does something with an account, in somebody's name or, by a command, in the operator's. What is so
+    /// Does something with an account, at somebody's request or, by a command, at the operator's. What is so
     /// already is answered as it is.
     ///
     /// # Errors
     /// [`StepError`]; `LAST_ADMIN` for what would leave nobody who administers.
     pub async fn step(
         &self,
-        actor: Option<Uuid>,
+        request: Option<Once<'_>>,
         account: Account<'_>,
         step: Step,
     ) -> Result<UserRecord, StepError> {
+        let actor = request.as_ref().map(Once::viewer);
         let mut tx = self.pool.begin().await?;
         // Whoever else takes a role or shuts an account waits: two can't take away the last two.
         let admins = user::lock_admins(&mut tx).await?;
@@ -119,6 +124,11 @@ impl Administration {
         };
         let id = id.ok_or(Refusal::UserNotFound)?;
         let before = user::lock(&mut tx, id).await?.ok_or(Refusal::UserNotFound)?;
+        if let Some(once) = request
+            && once.of(id).is_repeated(&mut tx).await?
+        {
+            return Ok(before);
+        }
         let mut after = before.clone();
         match step {
             Step::Grant(Role::User) | Step::Revoke(Role::User) => {
@@ -132,6 +142,7 @@ impl Administration {
             Step::Enable => after.disabled_at = None,
         }
         if after == before {
+            tx.commit().await?;
             return Ok(before);
         }
         let administers = |user: &UserRecord| user.has(Role::Admin) && user.disabled_at.is_none();

@@ -2,6 +2,7 @@
 
 use platform::{
     error::{ApiError, Code, UserError, internal},
+    idempotency::BadKey,
     throttle::Closed,
 };
 use thiserror::Error;
@@ -27,6 +28,9 @@ pub enum AccountError {
     /// The user can mend it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The key for repeating the request can't be used.
+    #[error(transparent)]
+    Key(#[from] BadKey),
     /// Too many attempts.
     #[error(transparent)]
     Throttled(#[from] Closed),
@@ -45,6 +49,7 @@ impl From<StepError> for AccountError {
     fn from(error: StepError) -> Self {
         match error {
             StepError::Refused(refusal) => Self::Refused(refusal),
+            StepError::Key(bad) => Self::Key(bad),
             StepError::Database(error) => Self::Database(error),
         }
     }
@@ -59,11 +64,9 @@ impl AccountError {
         match self {
             Self::Refused(refusal) => {
                 let error = UserError::new(refusal.code(), refusal.to_string());
-                Ok(match refusal.field() {
-                    Some(field) => error.on(field),
-                    None => error,
-                })
+                Ok(error.about(refusal.field()))
             }
+            Self::Key(bad) => Ok(bad.into()),
             Self::Throttled(closed) => {
                 let seconds = closed.seconds();
                 let message = format!("too many attempts; try again in {seconds} s");

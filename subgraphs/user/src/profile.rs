@@ -1,9 +1,10 @@
 //! What somebody can do with the account they have: changing the profile, deleting all of it.
 
 use async_graphql::MaybeUndefined;
+use platform::departure::{self, BeginError};
+use platform::idempotency::{self, Once};
 use platform::identity::ClientAddress;
 use platform::membership::Revoking;
-use uuid::Uuid;
 
 use crate::{
     NAME,
@@ -35,9 +36,10 @@ impl Accounts {
     /// [`AccountError`]; refusals name the field to mend.
     pub async fn update_profile(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         change: Change,
     ) -> Result<UserRecord, AccountError> {
+        let viewer = once.viewer();
         if let Some(zone) = &change.time_zone
             && !(check_time_zone(zone) && user::knows_time_zone(self.pool(), zone).await?)
         {
@@ -45,6 +47,9 @@ impl Accounts {
         }
         let mut tx = self.pool().begin().await?;
         let mut profile = user::lock(&mut tx, viewer).await?.ok_or(Refusal::NoAccount)?;
+        if once.is_repeated(&mut tx).await? {
+            return Ok(profile);
+        }
         if let Some(name) = &change.name {
             profile.name = check_name(name)?;
         }
@@ -71,21 +76,33 @@ impl Accounts {
     }
 
     /// Deletes somebody's own account: here at once, everywhere else as the others hear of it.
-    /// Access tokens that are still out end by themselves; they open nothing that is left.
+    /// Access tokens that are still out end by themselves; they open nothing that is left. A request with a key
+    /// that comes again is answered by the departure: of the key nothing stays either.
     ///
     /// # Errors
     /// [`AccountError`]; the password is asked for once more.
     pub async fn delete(
         &self,
-        viewer: Uuid,
+        once: Once<'_>,
         password: String,
         client: Option<ClientAddress>,
     ) -> Result<(), AccountError> {
+        let viewer = once.viewer();
+        if once.key().is_some() {
+            match departure::begin(self.pool(), viewer).await {
+                Err(BeginError::Gone) => return Ok(()),
+                Err(BeginError::Database(error)) => return Err(error.into()),
+                Ok(_) => {}
+            }
+        }
         self.confirm(viewer, password, client).await?;
         let mut tx = self.pool().begin().await?;
+        departure::note(&mut tx, viewer).await?;
         if !user::delete(&mut tx, viewer).await? {
-            return Err(Refusal::NoAccount.into());
+            // It was there a moment ago: the same request was faster, or another one.
+            return once.key().map(|_| ()).ok_or_else(|| Refusal::NoAccount.into());
         }
+        idempotency::forget(&mut tx, viewer).await?;
         let keys = self.administration.cache_keys(viewer);
         let event = events::user_deleted(viewer, keys.clone());
         self.kernel.outbox.append(&mut tx, event).await?;

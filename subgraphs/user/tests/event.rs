@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contract::testing::told;
 use platform::{shutdown::Shutdown, testing};
 use serde_json::Value;
 
@@ -36,37 +37,5 @@ async fn others_hear_of_a_new_account() {
 async fn what_is_told_is_as_its_schema_says() {
     let case = Case::new().await;
     case.register("ada@example.com", PASSWORD, "Ada").await;
-    assert_eq!(assert_all_fit(&case.kernel.pool).await, 1);
-}
-
-/// Every event in the outbox is as the schema of its type says.
-async fn assert_all_fit(pool: &sqlx::PgPool) -> usize {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/events");
-    let read = |name: &str| -> Value {
-        let text =
-            std::fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
-    };
-    let envelope = read("envelope.schema.json");
-    let registry = jsonschema::Registry::new()
-        .add("urn:moim:event:envelope", envelope)
-        .unwrap()
-        .prepare()
-        .unwrap();
-    let events: Vec<Value> = sqlx::query_scalar("SELECT body FROM outbox WHERE class = 'event'")
-        .fetch_all(pool)
-        .await
-        .unwrap();
-    for event in &events {
-        let schema = read(&format!("{}.schema.json", event["type"].as_str().unwrap()));
-        let validator = jsonschema::options()
-            .with_registry(&registry)
-            .should_validate_formats(true)
-            .build(&schema)
-            .unwrap();
-        let complaints: Vec<String> =
-            validator.iter_errors(event).map(|error| error.to_string()).collect();
-        assert_eq!(complaints, Vec::<String>::new(), "{event}");
-    }
-    events.len()
+    assert_eq!(told(&case.kernel).await.len(), 1);
 }

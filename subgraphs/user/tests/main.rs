@@ -8,6 +8,7 @@ mod key;
 mod password;
 mod profile;
 mod reading;
+mod repeating;
 mod rule;
 mod session;
 mod throttle;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Task, Tasks, found};
@@ -70,5 +71,29 @@ impl Tasks {
             by_key.entry(task.ordering_key).or_default().push(task);
         }
         Ok(by_key)
+    }
+
+    /// The unfinished tasks of this GraphQL type under an ordering key: of this kind, or of any.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_of(
+        &self,
+        tx: &mut PgConnection,
+        key: Uuid,
+        typename: &str,
+        kind: Option<&str>,
+    ) -> Result<Vec<Uuid>, sqlx::Error> {
+        sqlx::query_scalar!(
+            "SELECT id FROM tasks
+             WHERE ordering_key = $1 AND typename = $2 AND status IN ('PENDING', 'PROCESSING')
+               AND ($3::text IS NULL OR kind = $3)
+             ORDER BY id",
+            key,
+            typename,
+            kind,
+        )
+        .fetch_all(tx)
+        .await
     }
 }

@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures::future::try_join_all;
 use platform::access::{self, may_see};
-use platform::error::UserError;
+use platform::error::{Refused, UserError};
 use platform::idempotency::Once;
 use platform::identity::Identity;
-use platform::task::Requests;
+use platform::task::{Requests, Task};
 use uuid::Uuid;
 
 use super::query;
@@ -73,15 +73,11 @@ pub struct AiTaskPayload {
 }
 
 impl AiTaskPayload {
-    fn refused(error: UserError) -> Self {
-        Self::tell(Err(error))
-    }
-
-    fn tell(outcome: std::result::Result<platform::task::Task, UserError>) -> Self {
-        match outcome {
+    fn tell(outcome: std::result::Result<Task, Refused>) -> Result<Self> {
+        Ok(match outcome {
             Ok(task) => Self { task: Some(AiTask(task)), user_errors: Vec::new() },
-            Err(error) => Self { task: None, user_errors: vec![error] },
-        }
+            Err(refused) => Self { task: None, user_errors: refused.told()? },
+        })
     }
 }
 
@@ -125,7 +121,7 @@ impl Mutation {
             (None, Some(meetings)) => ask_across(ctx, meetings, key).await,
             _ => {
                 Identity::from_ctx(ctx).viewer()?;
-                Ok(AiTaskPayload::refused(invalid("name either a meeting or several")))
+                AiTaskPayload::tell(Err(invalid("name either a meeting or several").into()))
             }
         }
     }
@@ -137,12 +133,10 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: RetryAiTaskInput,
     ) -> Result<AiTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "retryAiTask", input.idempotency_key.as_deref());
-        Ok(AiTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        }))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let key = input.idempotency_key.as_deref();
+        let retry = |once| requests.retry(once, id);
+        AiTaskPayload::tell(Once::ask(viewer, "retryAiTask", key, retry).await)
     }
 
     /// Calls a task off that isn't finished. User errors: TASK_NOT_FOUND, ILLEGAL_STATUS.
@@ -152,12 +146,10 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: CancelAiTaskInput,
     ) -> Result<AiTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "cancelAiTask", input.idempotency_key.as_deref());
-        Ok(AiTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        }))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let key = input.idempotency_key.as_deref();
+        let cancel = |once| requests.cancel(once, id);
+        AiTaskPayload::tell(Once::ask(viewer, "cancelAiTask", key, cancel).await)
     }
 }
 
@@ -168,21 +160,19 @@ async fn ask(
     kind: Kind,
 ) -> Result<AiTaskPayload> {
     let viewer = Identity::from_ctx(ctx).viewer()?.id;
-    let once = match Once::new(viewer, kind.mutation(), key) {
-        Ok(once) => once,
-        Err(error) => return Ok(AiTaskPayload::refused(error)),
-    };
     let visible = match access::id(meeting) {
         Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
         None => None,
     };
-    Ok(AiTaskPayload::tell(match visible {
-        Some(meeting) => ctx.data::<Desk>()?.ask(once, meeting, kind).await?,
+    let desk = ctx.data::<Desk>()?;
+    let ask = async |once| match visible {
+        Some(meeting) => desk.ask(once, meeting, kind).await,
         None => {
             let message = "there is no such meeting";
-            Err(UserError::new("MEETING_NOT_FOUND", message).on("meetingId"))
+            Err(UserError::new("MEETING_NOT_FOUND", message).on("meetingId").into())
         }
-    }))
+    };
+    AiTaskPayload::tell(Once::ask(viewer, kind.mutation(), key, ask).await)
 }
 
 async fn ask_across(
@@ -191,12 +181,15 @@ async fn ask_across(
     key: Option<&str>,
 ) -> Result<AiTaskPayload> {
     let viewer = Identity::from_ctx(ctx).viewer()?.id;
-    let once = match Once::new(viewer, Kind::Analysis.mutation(), key) {
-        Ok(once) => once,
-        Err(error) => return Ok(AiTaskPayload::refused(error)),
-    };
+    let desk = ctx.data::<Desk>()?;
+    let ask = async |once| desk.ask_across(once, &all_seen(ctx, meetings).await?).await;
+    AiTaskPayload::tell(Once::ask(viewer, Kind::Analysis.mutation(), key, ask).await)
+}
+
+/// These meetings, each once, all of which the viewer takes part in.
+async fn all_seen(ctx: &Context<'_>, meetings: &[ID]) -> std::result::Result<Vec<Uuid>, Refused> {
     if !(1..=MEETINGS_MAX).contains(&meetings.len()) {
-        return Ok(AiTaskPayload::refused(invalid(format!("name 1 to {MEETINGS_MAX} meetings"))));
+        return Err(invalid(format!("name 1 to {MEETINGS_MAX} meetings")).into());
     }
     let mut ids: Vec<Uuid> = Vec::with_capacity(meetings.len());
     for id in meetings.iter().filter_map(access::id) {
@@ -208,10 +201,9 @@ async fn ask_across(
     let visible = try_join_all(ids.iter().map(|id| may_see(ctx, *id))).await?;
     if !readable || visible.contains(&false) {
         let message = "there is no such meeting among them";
-        let error = UserError::new("MEETING_NOT_FOUND", message).on("meetingIds");
-        return Ok(AiTaskPayload::refused(error));
+        return Err(UserError::new("MEETING_NOT_FOUND", message).on("meetingIds").into());
     }
-    Ok(AiTaskPayload::tell(ctx.data::<Desk>()?.ask_across(once, &ids).await?))
+    Ok(ids)
 }
 
 fn invalid(message: impl Into<String>) -> UserError {

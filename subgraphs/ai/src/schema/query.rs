@@ -50,27 +50,10 @@ impl Query {
         #[graphql(desc = "The cursor of the task after which to begin.")] after: Option<String>,
         #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<AiTaskFilter>,
     ) -> Result<Connection<AiTask>> {
-        known(ctx)?;
         let page = Page::new(first, after.as_deref())?;
-        let filter = filter.unwrap_or_default();
-        let mut list = List { typename: TASK_TYPENAME, statuses: filter.status, ..List::default() };
-        match filter.meeting_id {
-            // Who may see the meeting sees all its tasks.
-            Some(meeting) => {
-                let visible = match access::id(&meeting) {
-                    Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
-                    None => None,
-                };
-                let Some(meeting) = visible else { return Ok(Connection::empty()) };
-                list.group = Some(meeting);
-            }
-            None => match Identity::from_ctx(ctx) {
-                Identity::Viewer(viewer) => list.viewer = Some(viewer.id),
-                Identity::Group { id } => list.group = Some(*id),
-                Identity::Service { .. } | Identity::Anonymous => {}
-            },
-        }
-        let tasks = ctx.data::<Tasks>()?.list(page, &list).await.internal()?;
+        let AiTaskFilter { status, meeting_id } = filter.unwrap_or_default();
+        let list = List { typename: TASK_TYPENAME, statuses: status, ..List::default() };
+        let tasks = ctx.data::<Tasks>()?.listed(ctx, page, list, meeting_id.as_ref()).await?;
         let tasks = tasks.into_iter().map(AiTask).collect();
         Ok(Connection::new(page, tasks, |task: &AiTask| task.0.id))
     }

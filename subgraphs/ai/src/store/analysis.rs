@@ -213,24 +213,28 @@ pub async fn complete(tx: &mut PgConnection, id: Uuid) -> Result<AnalysisRow, sq
     .await
 }
 
-/// The tasks of the analyses that somebody asked for and that aren't finished.
+/// Up to `limit` analyses that somebody asked for, each with its task.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tasks_of(tx: &mut PgConnection, requester: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT task_id FROM analysis WHERE requested_by = $1 AND completed_at IS NULL",
+pub async fn some_of(
+    tx: &mut PgConnection,
+    requester: Uuid,
+    limit: i64,
+) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, task_id FROM analysis WHERE requested_by = $1 ORDER BY id LIMIT $2",
         requester,
-    )
-    .fetch_all(tx)
-    .await
+        limit,
+    );
+    Ok(rows.fetch_all(tx).await?.into_iter().map(|row| (row.id, row.task_id)).collect())
 }
 
-/// Deletes the analyses that somebody asked for.
+/// Deletes an analysis.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, requester: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM analysis WHERE requested_by = $1", requester).execute(tx).await?;
+pub async fn delete(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM analysis WHERE id = $1", id).execute(tx).await?;
     Ok(())
 }

@@ -3,4 +3,3 @@
 pub mod analysis;
 pub mod insight;
 pub mod meeting;
-pub mod task;

@@ -104,6 +104,8 @@ pub struct UpdateMeetingInput {
     pub agenda: Option<String>,
     /// New time.
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A section of a template of one's own.
@@ -150,6 +152,8 @@ pub struct UpdateMeetingTemplateInput {
     pub agenda: Option<String>,
     /// New sections, all of them.
     pub sections: Option<Vec<TemplateSectionInput>>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which template of one's own to delete.
@@ -159,6 +163,8 @@ pub struct DeleteMeetingTemplateInput {
     pub template_id: ID,
     /// The version that one saw; refused when it isn't the latest.
     pub version: Option<i32>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which meeting to start.
@@ -166,6 +172,8 @@ pub struct DeleteMeetingTemplateInput {
 pub struct StartMeetingInput {
     /// Which meeting.
     pub meeting_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which meeting to end, and with which recording.
@@ -179,6 +187,8 @@ pub struct EndMeetingInput {
     /// How many parts the recording in parts has, 1 to 2,000: so that parts are noticed that are missing at its
     /// end, and waited for up to a minute. Means nothing for a recording in one piece.
     pub part_count: Option<i32>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Who is to take part in a meeting.
@@ -188,6 +198,8 @@ pub struct AddParticipantsInput {
     pub meeting_id: ID,
     /// Who; who takes part already stays. At most 200 take part in a meeting.
     pub participant_ids: Vec<ID>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Who is to take part no more.
@@ -197,6 +209,8 @@ pub struct RemoveParticipantInput {
     pub meeting_id: ID,
     /// Who.
     pub user_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What one answers to an invitation.
@@ -215,6 +229,8 @@ pub struct RespondToInvitationInput {
 pub struct CancelMeetingInput {
     /// Which meeting.
     pub meeting_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which file is to be uploaded.
@@ -258,4 +274,6 @@ pub struct SetRecordingRetentionInput {
     /// Days after the meeting's end, 1 to 3,650; the installation's own time, where that is shorter. Null:
     /// as long as the installation says.
     pub days: Option<i32>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }

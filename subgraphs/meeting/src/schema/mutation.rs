@@ -47,10 +47,10 @@ impl Mutation {
             participant_ids: texts(input.participant_ids),
             template_id: input.template_id.map(String::from),
             language: input.language,
-            idempotency_key: input.idempotency_key,
         };
         let (meetings, viewer) = desk(ctx)?;
-        MeetingPayload::tell(meetings.create(viewer, plan).await)
+        let (key, create) = (input.idempotency_key.as_deref(), |once| meetings.create(once, plan));
+        MeetingPayload::tell(Once::ask(viewer, "createMeeting", key, create).await)
     }
 
     /// Plans many meetings, 1 to 100; the one who asks is their host. All of them are accepted or none,
@@ -65,7 +65,8 @@ impl Mutation {
         let plans: Vec<Plan> = input.meetings.into_iter().map(plan).collect();
         let (meetings, viewer) = desk(ctx)?;
         let key = input.idempotency_key.as_deref();
-        Ok(MeetingTaskPayload::tell(meetings.create_many(viewer, &plans, key).await?))
+        let create = |once| meetings.create_many(once, &plans);
+        MeetingTaskPayload::tell(Once::ask(viewer, "createMeetings", key, create).await)
     }
 
     /// Puts a failed task back into the queue: it goes on where it stopped; for who asked for it.
@@ -76,13 +77,9 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: RetryMeetingTaskInput,
     ) -> Result<MeetingTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "retryMeetingTask", input.idempotency_key.as_deref());
-        let outcome = match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        };
-        Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let (key, retry) = (input.idempotency_key.as_deref(), |once| requests.retry(once, id));
+        MeetingTaskPayload::tell(Once::ask(viewer, "retryMeetingTask", key, retry).await)
     }
 
     /// Calls a task off that isn't finished; for who asked for it. The meetings that it has created
@@ -93,18 +90,14 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: CancelMeetingTaskInput,
     ) -> Result<MeetingTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "cancelMeetingTask", input.idempotency_key.as_deref());
-        let outcome = match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        };
-        Ok(MeetingTaskPayload::tell(outcome.map_err(|error| vec![error])))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let (key, cancel) = (input.idempotency_key.as_deref(), |once| requests.cancel(once, id));
+        MeetingTaskPayload::tell(Once::ask(viewer, "cancelMeetingTask", key, cancel).await)
     }
 
     /// Changes the plan of a meeting that hasn't ended; for its host.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, VERSION_CONFLICT, INVALID_TITLE,
-    /// INVALID_AGENDA.
+    /// INVALID_AGENDA, INVALID_IDEMPOTENCY_KEY.
     async fn update_meeting(
         &self,
         ctx: &Context<'_>,
@@ -117,7 +110,9 @@ impl Mutation {
             scheduled_at: input.scheduled_at,
         };
         let (meetings, viewer) = desk(ctx)?;
-        MeetingPayload::tell(meetings.update(viewer, &input.meeting_id, change).await)
+        let key = input.idempotency_key.as_deref();
+        let update = |once| meetings.update(once, &input.meeting_id, change);
+        MeetingPayload::tell(Once::ask(viewer, "updateMeeting", key, update).await)
     }
 
     /// Makes a template of one's own, which only oneself sees and uses; at most 50.
@@ -137,12 +132,14 @@ impl Mutation {
         };
         let (meetings, viewer) = desk(ctx)?;
         let key = input.idempotency_key.as_deref();
-        MeetingTemplatePayload::tell(meetings.create_template(viewer, draft, key).await)
+        let create = |once| meetings.create_template(once, draft);
+        let outcome = Once::ask(viewer, "createMeetingTemplate", key, create).await;
+        MeetingTemplatePayload::tell(outcome.map(Some))
     }
 
     /// Changes a template of one's own. Meetings that follow it stay as they are.
     /// User errors: TEMPLATE_NOT_FOUND, VERSION_CONFLICT, INVALID_NAME, INVALID_DESCRIPTION,
-    /// INVALID_TITLE, INVALID_AGENDA, INVALID_SECTIONS.
+    /// INVALID_TITLE, INVALID_AGENDA, INVALID_SECTIONS, INVALID_IDEMPOTENCY_KEY.
     async fn update_meeting_template(
         &self,
         ctx: &Context<'_>,
@@ -156,38 +153,42 @@ impl Mutation {
             sections: input.sections.map(sections),
         };
         let (meetings, viewer) = desk(ctx)?;
-        let (id, version) = (&input.template_id, input.version);
-        let outcome = meetings.update_template(viewer, id, version, draft).await;
-        MeetingTemplatePayload::tell(outcome)
+        let (id, key) = (&input.template_id, input.idempotency_key.as_deref());
+        let update = |once| meetings.update_template(once, id, input.version, draft);
+        let outcome = Once::ask(viewer, "updateMeetingTemplate", key, update).await;
+        MeetingTemplatePayload::tell(outcome.map(Some))
     }
 
     /// Deletes a template of one's own. Meetings that follow it stay as they are.
-    /// User errors: TEMPLATE_NOT_FOUND, VERSION_CONFLICT.
+    /// User errors: TEMPLATE_NOT_FOUND, VERSION_CONFLICT, INVALID_IDEMPOTENCY_KEY.
     async fn delete_meeting_template(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which template.")] input: DeleteMeetingTemplateInput,
     ) -> Result<MeetingTemplatePayload> {
         let (meetings, viewer) = desk(ctx)?;
-        let outcome = meetings.delete_template(viewer, &input.template_id, input.version).await;
-        MeetingTemplatePayload::tell(outcome)
+        let key = input.idempotency_key.as_deref();
+        let delete = |once| meetings.delete_template(once, &input.template_id, input.version);
+        MeetingTemplatePayload::tell(Once::ask(viewer, "deleteMeetingTemplate", key, delete).await)
     }
 
     /// Starts a meeting; for its host. One that runs already is answered as it is.
-    /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, INVALID_IDEMPOTENCY_KEY.
     async fn start_meeting(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which meeting.")] input: StartMeetingInput,
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
-        MeetingPayload::tell(meetings.start(viewer, &input.meeting_id).await)
+        let key = input.idempotency_key.as_deref();
+        let start = |once| meetings.start(once, &input.meeting_id);
+        MeetingPayload::tell(Once::ask(viewer, "startMeeting", key, start).await)
     }
 
     /// Ends a meeting, with a recording if its minutes are to be written; for its host. One that
     /// has ended is answered as it is. One that ended without a recording can be given one later.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, RECORDING_NOT_FOUND,
-    /// RECORDING_NOT_UPLOADED, RECORDING_DELETED, INVALID_PART_COUNT.
+    /// RECORDING_NOT_UPLOADED, RECORDING_DELETED, INVALID_PART_COUNT, INVALID_IDEMPOTENCY_KEY.
     async fn end_meeting(
         &self,
         ctx: &Context<'_>,
@@ -196,23 +197,27 @@ impl Mutation {
         let (meetings, viewer) = desk(ctx)?;
         let recording_id = input.recording_id.as_ref().map(|id| id.as_str());
         let end = End { recording_id, part_count: input.part_count, at: None };
-        MeetingPayload::tell(meetings.end(viewer, &input.meeting_id, end).await)
+        let key = input.idempotency_key.as_deref();
+        let end = |once| meetings.end(once, &input.meeting_id, end);
+        MeetingPayload::tell(Once::ask(viewer, "endMeeting", key, end).await)
     }
 
     /// Calls a meeting off that hasn't ended; for its host.
-    /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, INVALID_IDEMPOTENCY_KEY.
     async fn cancel_meeting(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which meeting.")] input: CancelMeetingInput,
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
-        MeetingPayload::tell(meetings.cancel(viewer, &input.meeting_id).await)
+        let key = input.idempotency_key.as_deref();
+        let cancel = |once| meetings.cancel(once, &input.meeting_id);
+        MeetingPayload::tell(Once::ask(viewer, "cancelMeeting", key, cancel).await)
     }
 
     /// Adds people to a meeting that isn't called off; for its host.
     /// User errors: MEETING_NOT_FOUND, NOT_HOST, ILLEGAL_STATUS, UNKNOWN_PARTICIPANT,
-    /// TOO_MANY_PARTICIPANTS.
+    /// TOO_MANY_PARTICIPANTS, INVALID_IDEMPOTENCY_KEY.
     async fn add_participants(
         &self,
         ctx: &Context<'_>,
@@ -220,19 +225,22 @@ impl Mutation {
     ) -> Result<MeetingPayload> {
         let ids: Vec<String> = input.participant_ids.into_iter().map(String::from).collect();
         let (meetings, viewer) = desk(ctx)?;
-        MeetingPayload::tell(meetings.add_participants(viewer, &input.meeting_id, &ids).await)
+        let key = input.idempotency_key.as_deref();
+        let add = |once| meetings.add_participants(once, &input.meeting_id, &ids);
+        MeetingPayload::tell(Once::ask(viewer, "addParticipants", key, add).await)
     }
 
     /// Takes somebody out of a meeting, who loses every way to it at once; for its host.
-    /// User errors: MEETING_NOT_FOUND, NOT_HOST, NOT_PARTICIPANT, HOST_STAYS.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, NOT_PARTICIPANT, HOST_STAYS, INVALID_IDEMPOTENCY_KEY.
     async fn remove_participant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which meeting, and who.")] input: RemoveParticipantInput,
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
-        let outcome = meetings.remove_participant(viewer, &input.meeting_id, &input.user_id).await;
-        MeetingPayload::tell(outcome)
+        let key = input.idempotency_key.as_deref();
+        let remove = |once| meetings.remove_participant(once, &input.meeting_id, &input.user_id);
+        MeetingPayload::tell(Once::ask(viewer, "removeParticipant", key, remove).await)
     }
 
     /// Answers the invitation to a meeting that hasn't ended; for oneself, as often as one likes. The host
@@ -245,7 +253,8 @@ impl Mutation {
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
         let (id, key) = (&input.meeting_id, input.idempotency_key.as_deref());
-        MeetingPayload::tell(meetings.respond(viewer, id, input.response.into(), key).await)
+        let respond = |once| meetings.respond(once, id, input.response.into());
+        MeetingPayload::tell(Once::ask(viewer, "respondToInvitation", key, respond).await)
     }
 
     /// Asks where to send a recording; for everybody who takes part, while the meeting runs, and
@@ -261,23 +270,26 @@ impl Mutation {
             meeting_id: input.meeting_id.into(),
             content_type: input.content_type,
             size_bytes: input.size_bytes,
-            idempotency_key: input.idempotency_key,
         };
         let (meetings, viewer) = desk(ctx)?;
-        RequestRecordingUploadPayload::tell(meetings.request_upload(viewer, request).await)
+        let key = input.idempotency_key.as_deref();
+        let ask = |once| meetings.request_upload(once, request);
+        let outcome = Once::ask(viewer, "requestRecordingUpload", key, ask).await;
+        RequestRecordingUploadPayload::tell(outcome)
     }
 
     /// Says for how long the files of a meeting's recordings are kept after its end; for its host, at any
     /// time. The text and the minutes stay. What is deleted is gone for good. The same again changes nothing.
-    /// User errors: MEETING_NOT_FOUND, NOT_HOST, INVALID_RETENTION.
+    /// User errors: MEETING_NOT_FOUND, NOT_HOST, INVALID_RETENTION, INVALID_IDEMPOTENCY_KEY.
     async fn set_recording_retention(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which meeting, and for how long.")] input: SetRecordingRetentionInput,
     ) -> Result<MeetingPayload> {
         let (meetings, viewer) = desk(ctx)?;
-        let outcome = meetings.set_retention(viewer, &input.meeting_id, input.days).await;
-        MeetingPayload::tell(outcome)
+        let key = input.idempotency_key.as_deref();
+        let set = |once| meetings.set_retention(once, &input.meeting_id, input.days);
+        MeetingPayload::tell(Once::ask(viewer, "setRecordingRetention", key, set).await)
     }
 
     /// Asks where to send a part of a recording that comes while the meeting runs: it is recognised at
@@ -298,10 +310,12 @@ impl Mutation {
             start_ms: input.start_ms,
             content_type: input.content_type,
             size_bytes: input.size_bytes,
-            idempotency_key: input.idempotency_key,
         };
         let (meetings, viewer) = desk(ctx)?;
-        RequestRecordingPartUploadPayload::tell(meetings.request_part(viewer, request).await)
+        let key = input.idempotency_key.as_deref();
+        let ask = |once| meetings.request_part(once, request);
+        let outcome = Once::ask(viewer, "requestRecordingPartUpload", key, ask).await;
+        RequestRecordingPartUploadPayload::tell(outcome)
     }
 }
 
@@ -324,7 +338,6 @@ fn plan(input: MeetingPlanInput) -> Plan {
         participant_ids: texts(input.participant_ids),
         template_id: input.template_id.map(String::from),
         language: input.language,
-        idempotency_key: None,
     }
 }
 

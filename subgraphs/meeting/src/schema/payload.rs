@@ -2,7 +2,10 @@
 
 use async_graphql::{Result, SimpleObject};
 use chrono::{DateTime, Utc};
-use platform::{error::UserError, task::Task};
+use platform::{
+    error::{Refused, UserError},
+    task::Task,
+};
 
 use super::{
     object::{Meeting, MeetingTemplate, Recording, RecordingPart},
@@ -48,18 +51,22 @@ pub struct MeetingTaskPayload {
 
 impl MeetingTaskPayload {
     /// Tells the outcome of a mutation.
-    pub(super) fn tell(outcome: std::result::Result<Task, Vec<UserError>>) -> Self {
-        match outcome {
+    ///
+    /// # Errors
+    /// What the user can't mend.
+    pub(super) fn tell(outcome: std::result::Result<Task, Refused>) -> Result<Self> {
+        Ok(match outcome {
             Ok(task) => Self { task: Some(MeetingTask(task)), user_errors: Vec::new() },
-            Err(user_errors) => Self { task: None, user_errors },
-        }
+            Err(refused) => Self { task: None, user_errors: refused.told()? },
+        })
     }
 }
 
 /// A template of one's own as it stands after a mutation, or why nothing changed.
 #[derive(SimpleObject)]
 pub struct MeetingTemplatePayload {
-    /// The template, as it was before if it is deleted; null when refused.
+    /// The template, as it was before if it is deleted; null when refused, and when the same request deleted it
+    /// before.
     pub template: Option<MeetingTemplate>,
     /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
@@ -70,9 +77,9 @@ impl MeetingTemplatePayload {
     ///
     /// # Errors
     /// What the user can't mend.
-    pub(super) fn tell(outcome: Result<TemplateRecord, MeetingError>) -> Result<Self> {
+    pub(super) fn tell(outcome: Result<Option<TemplateRecord>, MeetingError>) -> Result<Self> {
         Ok(match outcome {
-            Ok(own) => Self { template: Some(MeetingTemplate::Own(own)), user_errors: Vec::new() },
+            Ok(own) => Self { template: own.map(MeetingTemplate::Own), user_errors: Vec::new() },
             Err(error) => Self { template: None, user_errors: vec![error.told()?] },
         })
     }

@@ -1,7 +1,6 @@
 //! SQL of the meeting service, and nothing else.
 
 mod column;
-pub mod erasure;
 pub mod meeting;
 pub mod part;
 pub mod participant;

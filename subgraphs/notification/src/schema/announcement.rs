@@ -83,12 +83,3 @@ pub struct AnnouncementPayload {
     /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
 }
-
-impl From<Result<AnnouncementRow, UserError>> for AnnouncementPayload {
-    fn from(outcome: Result<AnnouncementRow, UserError>) -> Self {
-        match outcome {
-            Ok(row) => Self { announcement: Some(Announcement(row)), user_errors: Vec::new() },
-            Err(error) => Self { announcement: None, user_errors: vec![error] },
-        }
-    }
-}

@@ -2,19 +2,19 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use platform::access;
-use platform::error::{ApiError, Internal as _, UserError};
+use platform::error::{ApiError, Refused, UserError};
+use platform::idempotency::Once;
 use platform::identity::Identity;
-use platform::queue::QueueError;
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::announcement::{AnnounceInput, AnnounceToMeetingInput, AnnouncementPayload};
+use super::announcement::{
+    AnnounceInput, AnnounceToMeetingInput, Announcement, AnnouncementPayload,
+};
 use super::object::{Notification, User, Webhook};
 use crate::announcement::{Announcer, Draft};
 use crate::desk::Desk;
 use crate::domain::kind::Kind;
 use crate::domain::way::Way;
-use crate::store::{notification, webhook};
 
 /// Most notifications that are named in one request.
 pub const IDS_MAX: usize = 100;
@@ -26,6 +26,8 @@ pub const PREFERENCES_MAX: usize = 100;
 pub struct MarkNotificationsReadInput {
     /// At most 100 of one's own; left out: all of them. What isn't one's own is passed over.
     pub notification_ids: Option<Vec<ID>>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What marking came to.
@@ -35,7 +37,7 @@ pub struct MarkNotificationsReadPayload {
     pub me: User,
     /// How many of them had been unread.
     pub marked_count: i32,
-    /// What to mend; empty, since nothing can be refused.
+    /// What to mend; empty when it worked.
     pub user_errors: Vec<UserError>,
 }
 
@@ -55,6 +57,8 @@ pub struct NotificationPreferenceInput {
 pub struct SetNotificationPreferencesInput {
     /// At most 100; of what is named twice, the last holds.
     pub preferences: Vec<NotificationPreferenceInput>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What choosing came to.
@@ -71,14 +75,18 @@ pub struct SetNotificationPreferencesPayload {
 pub struct SetWebhookInput {
     /// An `https` address that anybody can reach, at most 2000 characters.
     pub url: String,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What setting a webhook up came to.
 #[derive(Debug, SimpleObject)]
 pub struct SetWebhookPayload {
-    /// Where notifications are sent to.
+    /// Where notifications are sent to; null when refused.
     pub webhook: Option<Webhook>,
-    /// What signs each request, as the Standard Webhooks specification says. It is shown this once.
+    /// What signs each request, as the Standard Webhooks specification says. It is told here and never again, but
+    /// to whoever sends the same `idempotencyKey` again; null then, if another webhook was set up since, or none is
+    /// left.
     pub secret: Option<String>,
     /// What to mend.
     pub user_errors: Vec<UserError>,
@@ -89,6 +97,8 @@ pub struct SetWebhookPayload {
 pub struct RemoveWebhookInput {
     /// The address, as `webhook { url }` gives it.
     pub url: String,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What removing a webhook came to.
@@ -105,6 +115,8 @@ pub struct RemoveWebhookPayload {
 pub struct SendTestNotificationInput {
     /// The channel to try.
     pub channel: Way,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What trying a channel came to.
@@ -122,7 +134,8 @@ pub struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// Notes that notifications were read; those that were read before stay as they are.
+    /// Notes that notifications were read; those that were read before stay as they are. User errors: NO_ACCOUNT,
+    /// INVALID_IDEMPOTENCY_KEY.
     async fn mark_notifications_read(
         &self,
         ctx: &Context<'_>,
@@ -135,16 +148,16 @@ impl Mutation {
             return Err(ApiError::bad_input(message).into_graphql());
         }
         let ids: Option<Vec<Uuid>> = ids.map(|ids| ids.iter().filter_map(access::id).collect());
-        let pool = ctx.data::<PgPool>()?;
-        let marked = notification::mark_read(pool, viewer, ids.as_deref()).await.internal()?;
-        Ok(MarkNotificationsReadPayload {
-            me: User(viewer),
-            marked_count: i32::try_from(marked).unwrap_or(i32::MAX),
-            user_errors: Vec::new(),
-        })
+        let (desk, key) = (ctx.data::<Desk>()?, input.idempotency_key.as_deref());
+        let mark = |once| desk.mark_read(once, ids.as_deref());
+        let marked = Once::ask(viewer, "markNotificationsRead", key, mark).await;
+        let (marked_count, user_errors) = told(marked)?;
+        let marked_count = marked_count.unwrap_or_default();
+        Ok(MarkNotificationsReadPayload { me: User(viewer), marked_count, user_errors })
     }
 
-    /// Chooses what one hears of by which channel; the rest stays as it is. User errors: NO_ACCOUNT.
+    /// Chooses what one hears of by which channel; the rest stays as it is. User errors: NO_ACCOUNT,
+    /// INVALID_IDEMPOTENCY_KEY.
     async fn set_notification_preferences(
         &self,
         ctx: &Context<'_>,
@@ -157,45 +170,41 @@ impl Mutation {
         }
         let choices: Vec<_> =
             input.preferences.iter().map(|one| (one.kind, one.channel, one.enabled)).collect();
-        let outcome = ctx.data::<Desk>()?.choose(viewer, &choices).await.internal()?;
-        let user_errors = outcome.err().into_iter().collect();
+        let (desk, key) = (ctx.data::<Desk>()?, input.idempotency_key.as_deref());
+        let choose = |once| desk.choose(once, &choices);
+        let chosen = Once::ask(viewer, "setNotificationPreferences", key, choose).await;
+        let (_, user_errors) = told(chosen)?;
         Ok(SetNotificationPreferencesPayload { me: User(viewer), user_errors })
     }
 
     /// Has one's notifications sent to an address as signed HTTP requests from now on, in place of the
-    /// address before. User errors: INVALID_URL, CHANNEL_UNAVAILABLE, NO_ACCOUNT.
+    /// address before. User errors: INVALID_URL, CHANNEL_UNAVAILABLE, NO_ACCOUNT,
+    /// INVALID_IDEMPOTENCY_KEY.
     async fn set_webhook(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Where they are sent to.")] input: SetWebhookInput,
     ) -> Result<SetWebhookPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let outcome = ctx.data::<Desk>()?.set_webhook(viewer, &input.url).await.internal()?;
-        Ok(match outcome {
-            Ok((row, secret)) => SetWebhookPayload {
-                webhook: Some(row.into()),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            },
-            Err(error) => {
-                SetWebhookPayload { webhook: None, secret: None, user_errors: vec![error] }
-            }
-        })
+        let (desk, key) = (ctx.data::<Desk>()?, input.idempotency_key.as_deref());
+        let set = |once| desk.set_webhook(once, &input.url);
+        let (set, user_errors) = told(Once::ask(viewer, "setWebhook", key, set).await)?;
+        let (webhook, secret) = set.map_or((None, None), |set| (set.webhook, set.secret));
+        Ok(SetWebhookPayload { webhook: webhook.map(Webhook::from), secret, user_errors })
     }
 
-    /// Has one's notifications sent there no longer. User errors: WEBHOOK_NOT_FOUND.
+    /// Has one's notifications sent there no longer. User errors: WEBHOOK_NOT_FOUND, NO_ACCOUNT,
+    /// INVALID_IDEMPOTENCY_KEY.
     async fn remove_webhook(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which one.")] input: RemoveWebhookInput,
     ) -> Result<RemoveWebhookPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let pool = ctx.data::<PgPool>()?;
-        let mut user_errors = Vec::new();
-        if !webhook::remove(pool, viewer, &input.url).await.internal()? {
-            let message = "no notifications are sent there";
-            user_errors.push(UserError::new("WEBHOOK_NOT_FOUND", message).on("url"));
-        }
+        let (desk, key) = (ctx.data::<Desk>()?, input.idempotency_key.as_deref());
+        let remove = |once| desk.remove_webhook(once, &input.url);
+        let removed = Once::ask(viewer, "removeWebhook", key, remove).await;
+        let (_, user_errors) = told(removed)?;
         Ok(RemoveWebhookPayload { me: User(viewer), user_errors })
     }
 
@@ -211,8 +220,12 @@ impl Mutation {
     ) -> Result<AnnouncementPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?;
         let AnnounceInput { title, body, idempotency_key } = input;
-        let draft = Draft { title, body, idempotency_key };
-        Ok(ctx.data::<Announcer>()?.to_all(viewer, draft).await?.into())
+        let (announcer, draft) = (ctx.data::<Announcer>()?, Draft { title, body });
+        let announce = |once| announcer.to_all(viewer, once, draft);
+        let key = idempotency_key.as_deref();
+        let made = Once::ask(viewer.id, "announce", key, announce).await;
+        let (announcement, user_errors) = told(made)?;
+        Ok(AnnouncementPayload { announcement: announcement.map(Announcement), user_errors })
     }
 
     /// Announces something to all who take part in a meeting, but oneself; for its host and for
@@ -226,24 +239,37 @@ impl Mutation {
     ) -> Result<AnnouncementPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?;
         let AnnounceToMeetingInput { meeting_id, title, body, idempotency_key } = input;
-        let draft = Draft { title, body, idempotency_key };
-        let announcer = ctx.data::<Announcer>()?;
-        Ok(announcer.to_meeting(viewer, access::id(&meeting_id), draft).await?.into())
+        let (announcer, draft) = (ctx.data::<Announcer>()?, Draft { title, body });
+        let meeting = access::id(&meeting_id);
+        let announce = |once| announcer.to_meeting(viewer, once, meeting, draft);
+        let key = idempotency_key.as_deref();
+        let made = Once::ask(viewer.id, "announceToMeeting", key, announce).await;
+        let (announcement, user_errors) = told(made)?;
+        Ok(AnnouncementPayload { announcement: announcement.map(Announcement), user_errors })
     }
 
     /// Sends oneself a message to see whether it arrives, whatever was chosen. User errors:
-    /// CHANNEL_UNAVAILABLE.
+    /// CHANNEL_UNAVAILABLE, NO_ACCOUNT, INVALID_IDEMPOTENCY_KEY. While too much waits: QUEUE_FULL with `retryAfter`
+    /// in seconds.
     async fn send_test_notification(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "By which channel.")] input: SendTestNotificationInput,
     ) -> Result<SendTestNotificationPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let sent = ctx.data::<Desk>()?.test(viewer, input.channel).await;
-        let (notification, user_errors) = match sent.map_err(QueueError::into_graphql)? {
-            Ok(row) => (Some(Notification(row)), Vec::new()),
-            Err(error) => (None, vec![error]),
-        };
+        let (desk, key) = (ctx.data::<Desk>()?, input.idempotency_key.as_deref());
+        let test = |once| desk.test(once, input.channel);
+        let sent = Once::ask(viewer, "sendTestNotification", key, test).await;
+        let (notification, user_errors) = told(sent)?;
+        let notification = notification.map(Notification);
         Ok(SendTestNotificationPayload { notification, user_errors })
     }
+}
+
+/// What came of a request, and what to mend.
+fn told<T>(outcome: std::result::Result<T, Refused>) -> Result<(Option<T>, Vec<UserError>)> {
+    Ok(match outcome {
+        Ok(done) => (Some(done), Vec::new()),
+        Err(refused) => (None, refused.told()?),
+    })
 }

@@ -87,3 +87,17 @@ pub async fn advance(
     .await?;
     Ok(())
 }
+
+/// Deletes up to `limit` announcements of somebody; gives how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, author: Uuid, limit: i64) -> Result<usize, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM announcement
+         WHERE id IN (SELECT id FROM announcement WHERE author_id = $1 LIMIT $2) RETURNING id",
+        author,
+        limit,
+    );
+    Ok(gone.fetch_all(tx).await?.len())
+}

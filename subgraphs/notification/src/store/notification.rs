@@ -160,7 +160,7 @@ pub async fn unread(pool: &PgPool, user: Uuid) -> Result<i64, sqlx::Error> {
 /// # Errors
 /// When the database fails.
 pub async fn mark_read(
-    pool: &PgPool,
+    tx: &mut PgConnection,
     user: Uuid,
     ids: Option<&[Uuid]>,
 ) -> Result<u64, sqlx::Error> {
@@ -170,7 +170,21 @@ pub async fn mark_read(
         user,
         ids,
     )
-    .execute(pool)
+    .execute(tx)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Deletes up to `limit` notifications of somebody; gives how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut PgConnection, user: Uuid, limit: i64) -> Result<usize, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM notification
+         WHERE id IN (SELECT id FROM notification WHERE user_id = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(gone.fetch_all(tx).await?.len())
 }

@@ -116,13 +116,11 @@ pub async fn after(
     .await
 }
 
-/// Erases somebody: address, inbox, announcements, webhook and choices.
+/// Forgets how somebody is reached: address, webhook and choices.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM notification WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM announcement WHERE author_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM preference WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM webhook WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM recipient WHERE user_id = $1", user).execute(tx).await?;

@@ -30,16 +30,18 @@ pub async fn of_user(pool: &PgPool, user: Uuid) -> Result<Option<WebhookRow>, sq
 pub async fn put(
     tx: &mut PgConnection,
     user: Uuid,
+    id: Uuid,
     url: &str,
     secret: &str,
 ) -> Result<WebhookRow, sqlx::Error> {
     sqlx::query_as!(
         WebhookRow,
-        "INSERT INTO webhook (user_id, url, secret) VALUES ($1, $2, $3)
+        "INSERT INTO webhook (user_id, id, url, secret) VALUES ($1, $2, $3, $4)
          ON CONFLICT (user_id) DO UPDATE SET
-             url = EXCLUDED.url, secret = EXCLUDED.secret, created_at = now()
+             id = EXCLUDED.id, url = EXCLUDED.url, secret = EXCLUDED.secret, created_at = now()
          RETURNING url, created_at",
         user,
+        id,
         url,
         secret,
     )
@@ -47,13 +49,27 @@ pub async fn put(
     .await
 }
 
+/// The secret of somebody's webhook, if it is still this one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn secret(
+    tx: &mut PgConnection,
+    user: Uuid,
+    id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT secret FROM webhook WHERE user_id = $1 AND id = $2", user, id)
+        .fetch_optional(tx)
+        .await
+}
+
 /// Ends that somebody's notifications are sent to this address; false when they aren't.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remove(pool: &PgPool, user: Uuid, url: &str) -> Result<bool, sqlx::Error> {
+pub async fn remove(tx: &mut PgConnection, user: Uuid, url: &str) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM webhook WHERE user_id = $1 AND url = $2", user, url)
-        .execute(pool)
+        .execute(tx)
         .await?;
     Ok(done.rows_affected() > 0)
 }

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// It is done or cancelled, and stays as it is.
     #[error("a todo that is done or cancelled cannot be changed")]
     Finished,
+    /// The account was deleted, while a token of it was still good.
+    #[error("this account doesn't exist any more")]
+    NoAccount,
     /// Somebody changed it in between.
     #[error("the todo was changed by someone else; load it again")]
     VersionConflict,
@@ -49,21 +52,23 @@ impl Refusal {
             Self::InvalidDescription => "INVALID_DESCRIPTION",
             Self::InvalidAssignee => "INVALID_ASSIGNEE",
             Self::IllegalStatus { .. } | Self::Finished => "ILLEGAL_STATUS",
+            Self::NoAccount => "NO_ACCOUNT",
             Self::VersionConflict => "VERSION_CONFLICT",
         }
     }
 
-    /// The input field to mend.
+    /// The input field to mend, if it is one.
     #[must_use]
-    pub fn field(self) -> &'static str {
+    pub fn field(self) -> Option<&'static str> {
         match self {
-            Self::TodoNotFound | Self::Finished => "todoId",
-            Self::MeetingNotFound => "meetingId",
-            Self::InvalidTitle => "title",
-            Self::InvalidDescription => "description",
-            Self::InvalidAssignee => "assigneeId",
-            Self::IllegalStatus { .. } => "status",
-            Self::VersionConflict => "version",
+            Self::TodoNotFound | Self::Finished => Some("todoId"),
+            Self::MeetingNotFound => Some("meetingId"),
+            Self::InvalidTitle => Some("title"),
+            Self::InvalidDescription => Some("description"),
+            Self::InvalidAssignee => Some("assigneeId"),
+            Self::IllegalStatus { .. } => Some("status"),
+            Self::NoAccount => None,
+            Self::VersionConflict => Some("version"),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Changes that people ask for.
 
 use async_graphql::{Context, ID, MaybeUndefined, Object, Result, SimpleObject};
-use platform::error::UserError;
+use platform::error::{Refused, UserError};
 use platform::idempotency::Once;
 use platform::identity::Identity;
-use platform::task::Requests;
+use platform::task::{Requests, Task};
 use uuid::Uuid;
 
 use super::input::{
@@ -45,11 +45,11 @@ pub struct TodoTaskPayload {
 }
 
 impl TodoTaskPayload {
-    fn tell(outcome: std::result::Result<platform::task::Task, UserError>) -> Self {
-        match outcome {
+    fn tell(outcome: std::result::Result<Task, Refused>) -> Result<Self> {
+        Ok(match outcome {
             Ok(task) => Self { task: Some(TodoTask(task)), user_errors: Vec::new() },
-            Err(error) => Self { task: None, user_errors: vec![error] },
-        }
+            Err(refused) => Self { task: None, user_errors: refused.told()? },
+        })
     }
 }
 
@@ -75,9 +75,11 @@ impl Mutation {
             assignee_id: input.assignee_id.map(String::from),
             due_at: input.due_at,
             priority: input.priority,
-            idempotency_key: input.idempotency_key,
         };
-        TodoPayload::tell(todos.create(viewer, plan).await)
+        let key = input.idempotency_key.as_deref();
+        TodoPayload::tell(
+            Once::ask(viewer, "createTodo", key, |once| todos.create(once, plan)).await,
+        )
     }
 
     /// Changes a todo that isn't finished; for everybody who may see it.
@@ -89,10 +91,6 @@ impl Mutation {
         #[graphql(desc = "What is to change.")] input: UpdateTodoInput,
     ) -> Result<TodoPayload> {
         let (todos, viewer) = desk(ctx)?;
-        let once = match Once::new(viewer, "updateTodo", input.idempotency_key.as_deref()) {
-            Ok(once) => once,
-            Err(error) => return TodoPayload::tell(Err(TodoError::Key(error))),
-        };
         let change = Change {
             title: input.title,
             description: input.description,
@@ -104,7 +102,9 @@ impl Mutation {
             due_at: input.due_at,
             priority: input.priority,
         };
-        TodoPayload::tell(todos.update(once, &input.todo_id, input.version, change).await)
+        let key = input.idempotency_key.as_deref();
+        let update = |once| todos.update(once, &input.todo_id, input.version, change);
+        TodoPayload::tell(Once::ask(viewer, "updateTodo", key, update).await)
     }
 
     /// Moves a todo on; for everybody who may see it. One that is there already is answered as it is.
@@ -115,12 +115,9 @@ impl Mutation {
         #[graphql(desc = "Which todo, and where to.")] input: SetTodoStatusInput,
     ) -> Result<TodoPayload> {
         let (todos, viewer) = desk(ctx)?;
-        let once = match Once::new(viewer, "setTodoStatus", input.idempotency_key.as_deref()) {
-            Ok(once) => once,
-            Err(error) => return TodoPayload::tell(Err(TodoError::Key(error))),
-        };
-        let outcome = todos.set_status(once, &input.todo_id, input.version, input.status);
-        TodoPayload::tell(outcome.await)
+        let key = input.idempotency_key.as_deref();
+        let set = |once| todos.set_status(once, &input.todo_id, input.version, input.status);
+        TodoPayload::tell(Once::ask(viewer, "setTodoStatus", key, set).await)
     }
 
     /// Puts a failed extraction back into the queue. User errors: TASK_NOT_FOUND,
@@ -131,12 +128,10 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: RetryTodoTaskInput,
     ) -> Result<TodoTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "retryTodoTask", input.idempotency_key.as_deref());
-        Ok(TodoTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.retry(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        }))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let key = input.idempotency_key.as_deref();
+        let retry = |once| requests.retry(once, id);
+        TodoTaskPayload::tell(Once::ask(viewer, "retryTodoTask", key, retry).await)
     }
 
     /// Calls an extraction off that isn't finished. User errors: TASK_NOT_FOUND, ILLEGAL_STATUS.
@@ -146,12 +141,10 @@ impl Mutation {
         #[graphql(desc = "Which task.")] input: CancelTodoTaskInput,
     ) -> Result<TodoTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "cancelTodoTask", input.idempotency_key.as_deref());
-        Ok(TodoTaskPayload::tell(match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        }))
+        let (requests, id) = (ctx.data::<Requests>()?, known(ctx, &input.task_id).await?);
+        let key = input.idempotency_key.as_deref();
+        let cancel = |once| requests.cancel(once, id);
+        TodoTaskPayload::tell(Once::ask(viewer, "cancelTodoTask", key, cancel).await)
     }
 }
 

@@ -1,15 +1,26 @@
 //! Questions, and entities by their keys. What the asker may not see is null, as what isn't there.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 use platform::access::{self, known, may_see};
 use platform::error::Internal as _;
 use platform::identity::Identity;
-use platform::task::{TaskById, TaskReads};
+use platform::page::{Connection, Page};
+use platform::task::{self, List, TaskStatus, Tasks};
 
 use super::loader::{Reads, TodoById};
 use super::object::{Meeting, Todo, User};
 use super::task::TodoTask;
 use crate::todo::is_own;
+use crate::worker::TASK_TYPENAME;
+
+/// Which tasks a list shows. Everything that is given must fit.
+#[derive(Debug, Default, InputObject)]
+pub struct TodoTaskFilter {
+    /// In one of these states.
+    pub status: Option<Vec<TaskStatus>>,
+    /// Of this meeting.
+    pub meeting_id: Option<ID>,
+}
 
 /// Questions that can be asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +44,23 @@ impl Query {
         #[graphql(desc = "Id of the task.")] id: ID,
     ) -> Result<Option<TodoTask>> {
         task(ctx, &id).await
+    }
+
+    /// The tasks of one meeting, the newest first. Nobody asks for them (a meeting's end does), so without a
+    /// meeting there are none.
+    async fn todo_tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100 (20 when it isn't given).")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the task after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Which ones; all when it isn't given.")] filter: Option<TodoTaskFilter>,
+    ) -> Result<Connection<TodoTask>> {
+        let page = Page::new(first, after.as_deref())?;
+        let TodoTaskFilter { status, meeting_id } = filter.unwrap_or_default();
+        let list = List { typename: TASK_TYPENAME, statuses: status, ..List::default() };
+        let tasks = ctx.data::<Tasks>()?.listed(ctx, page, list, meeting_id.as_ref()).await?;
+        let tasks = tasks.into_iter().map(TodoTask).collect();
+        Ok(Connection::new(page, tasks, |task: &TodoTask| task.0.id))
     }
 
     #[graphql(entity)]
@@ -74,10 +102,6 @@ async fn visible(ctx: &Context<'_>, id: &ID) -> Result<Option<Todo>> {
 }
 
 /// A task that the asker may see.
-pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<TodoTask>> {
-    known(ctx)?;
-    let Some(task) = access::id(task) else { return Ok(None) };
-    let found = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()?;
-    let Some(task) = found else { return Ok(None) };
-    Ok(may_see(ctx, task.ordering_key).await?.then_some(TodoTask(task)))
+pub(super) async fn task(ctx: &Context<'_>, id: &ID) -> Result<Option<TodoTask>> {
+    Ok(task::visible(ctx, id).await?.map(TodoTask))
 }

@@ -2,5 +2,4 @@
 
 pub mod extraction;
 pub mod meeting;
-pub mod task;
 pub mod todo;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use platform::idempotency;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -312,21 +311,42 @@ pub async fn progress(tx: &mut PgConnection, meeting: Uuid) -> Result<(i64, i64)
     Ok((row.done, row.total))
 }
 
-/// Erases somebody: their own todos go, those of meetings stay without a name on them.
+/// Deletes up to `limit` of somebody's own todos; gives how many there were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM todo WHERE meeting_id IS NULL AND created_by = $1", user)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!(
+pub async fn delete_own(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<usize, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM todo
+         WHERE id IN (SELECT id FROM todo WHERE meeting_id IS NULL AND created_by = $1 LIMIT $2)
+         RETURNING id",
+        user,
+        limit,
+    );
+    Ok(gone.fetch_all(tx).await?.len())
+}
+
+/// Takes somebody's name off up to `limit` todos of meetings; gives who else is to do each.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
+    sqlx::query_scalar!(
         "UPDATE todo SET assignee_id = NULLIF(assignee_id, $1), created_by = NULLIF(created_by, $1),
                 version = version + 1, updated_at = now()
-         WHERE assignee_id = $1 OR created_by = $1",
+         WHERE id IN (SELECT id FROM todo WHERE assignee_id = $1 OR created_by = $1 LIMIT $2)
+         RETURNING assignee_id",
         user,
+        limit,
     )
-    .execute(&mut *tx)
-    .await?;
-    idempotency::forget(tx, user).await
+    .fetch_all(tx)
+    .await
 }

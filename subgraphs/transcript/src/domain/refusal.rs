@@ -70,6 +70,9 @@ pub enum Refusal {
     /// No such link, or one of a meeting the viewer doesn't take part in: never told apart.
     #[error("there is no such link")]
     LinkNotFound,
+    /// The account was deleted, while a token of it was still good.
+    #[error("this account doesn't exist any more")]
+    NoAccount,
     /// Kept as long as it was to be, and needed again.
     #[error("the recording has been deleted: it can't be turned into text any more")]
     RecordingDeleted,
@@ -100,6 +103,7 @@ impl Refusal {
             Self::InvalidExpiry => "INVALID_EXPIRY",
             Self::TooManyLinks => "TOO_MANY_LINKS",
             Self::LinkNotFound => "SHARE_LINK_NOT_FOUND",
+            Self::NoAccount => "NO_ACCOUNT",
             Self::RecordingDeleted => "RECORDING_DELETED",
             Self::TranscriptNotReady => "TRANSCRIPT_NOT_READY",
         }
@@ -110,7 +114,7 @@ impl Refusal {
     pub fn field(self) -> Option<&'static str> {
         match self {
             Self::SectionNotFound | Self::SectionLocked => Some("sectionId"),
-            Self::NotHost => None,
+            Self::NotHost | Self::NoAccount => None,
             Self::InvalidTitle => Some("title"),
             Self::InvalidBody => Some("body"),
             Self::SegmentNotFound => Some("segmentId"),

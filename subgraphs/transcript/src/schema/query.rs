@@ -2,9 +2,8 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use platform::error::Internal as _;
-use platform::identity::Identity;
 use platform::page::{Connection, Page};
-use platform::task::{List, TaskById, TaskReads, TaskStatus, Tasks, TasksOf};
+use platform::task::{self, List, TaskReads, TaskStatus, Tasks, TasksOf};
 
 use super::access::{id, known, may_read, may_see, reads};
 use super::loader::{ById, MinutesById, SectionById, SegmentById, TASK_TYPENAME};
@@ -73,28 +72,10 @@ impl MeetingQuery {
             TranscriptTaskFilter,
         >,
     ) -> Result<Connection<TranscriptTask>> {
-        known(ctx)?;
         let page = Page::new(first, after.as_deref())?;
-        let filter = filter.unwrap_or_default();
-        let mut list = List { typename: TASK_TYPENAME, statuses: filter.status, ..List::default() };
-        match filter.meeting_id {
-            // Who may see the meeting sees all its tasks.
-            Some(meeting) => {
-                let Some(meeting) = super::access::id(&meeting) else {
-                    return Ok(Connection::empty());
-                };
-                if !may_see(ctx, meeting).await? {
-                    return Ok(Connection::empty());
-                }
-                list.group = Some(meeting);
-            }
-            None => match Identity::from_ctx(ctx) {
-                Identity::Viewer(viewer) => list.viewer = Some(viewer.id),
-                Identity::Group { id } => list.group = Some(*id),
-                Identity::Service { .. } | Identity::Anonymous => {}
-            },
-        }
-        let tasks = ctx.data::<Tasks>()?.list(page, &list).await.internal()?;
+        let TranscriptTaskFilter { status, meeting_id } = filter.unwrap_or_default();
+        let list = List { typename: TASK_TYPENAME, statuses: status, ..List::default() };
+        let tasks = ctx.data::<Tasks>()?.listed(ctx, page, list, meeting_id.as_ref()).await?;
         let tasks = tasks.into_iter().map(TranscriptTask).collect();
         Ok(Connection::new(page, tasks, |task| task.0.id))
     }
@@ -153,13 +134,8 @@ impl MeetingQuery {
 }
 
 /// A task that the asker may see.
-pub(super) async fn task(ctx: &Context<'_>, task: &ID) -> Result<Option<TranscriptTask>> {
-    known(ctx)?;
-    let Some(task) = id(task) else { return Ok(None) };
-    let Some(task) = ctx.data::<TaskReads>()?.load_one(TaskById(task)).await.internal()? else {
-        return Ok(None);
-    };
-    Ok(may_see(ctx, task.ordering_key).await?.then_some(TranscriptTask(task)))
+pub(super) async fn task(ctx: &Context<'_>, id: &ID) -> Result<Option<TranscriptTask>> {
+    Ok(task::visible(ctx, id).await?.map(TranscriptTask))
 }
 
 /// A transcript that the asker may read.

@@ -271,18 +271,23 @@ pub async fn verifiers(tx: &mut PgConnection, id: Uuid) -> Result<Vec<Uuid>, sql
     .await
 }
 
-/// Takes somebody's name off what they changed and verified.
+/// Takes somebody's name off up to `limit` sections that they changed or verified; gives the minutes of each.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+pub async fn forget(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
         "UPDATE minutes_section
          SET verified_by = NULLIF(verified_by, $1), edited_by = NULLIF(edited_by, $1)
-         WHERE verified_by = $1 OR edited_by = $1",
+         WHERE id IN (SELECT id FROM minutes_section WHERE verified_by = $1 OR edited_by = $1 LIMIT $2)
+         RETURNING minutes_id",
         user,
+        limit,
     )
-    .execute(tx)
-    .await?;
-    Ok(())
+    .fetch_all(tx)
+    .await
 }

@@ -367,16 +367,34 @@ pub async fn revisions(
         .collect())
 }
 
-/// Takes somebody's name off what they edited.
+/// Takes somebody's name off up to `limit` segments that they edited; gives how many there were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE segment SET edited_by = NULL WHERE edited_by = $1", user)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("UPDATE segment_revision SET edited_by = NULL WHERE edited_by = $1", user)
-        .execute(tx)
-        .await?;
-    Ok(())
+pub async fn forget(tx: &mut PgConnection, user: Uuid, limit: i64) -> Result<usize, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "UPDATE segment SET edited_by = NULL
+         WHERE id IN (SELECT id FROM segment WHERE edited_by = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(named.fetch_all(tx).await?.len())
+}
+
+/// The same of earlier revisions.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_revisions(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<usize, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "UPDATE segment_revision SET edited_by = NULL
+         WHERE id IN (SELECT id FROM segment_revision WHERE edited_by = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(named.fetch_all(tx).await?.len())
 }

@@ -266,17 +266,56 @@ pub async fn links(
     .await
 }
 
-/// Erases somebody: nothing is shared with them, and what they shared stays without their name.
+/// Ends up to `limit` times that something is shared with somebody; gives how many there were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM share_reader WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("UPDATE share_reader SET shared_by = NULL WHERE shared_by = $1", user)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("UPDATE share_link SET created_by = NULL WHERE created_by = $1", user)
-        .execute(tx)
-        .await?;
-    Ok(())
+pub async fn forget_reader(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<usize, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM share_reader
+         WHERE id IN (SELECT id FROM share_reader WHERE user_id = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(gone.fetch_all(tx).await?.len())
+}
+
+/// Takes somebody's name off up to `limit` times that they shared with people; gives how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_sharer(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<usize, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "UPDATE share_reader SET shared_by = NULL
+         WHERE id IN (SELECT id FROM share_reader WHERE shared_by = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(named.fetch_all(tx).await?.len())
+}
+
+/// Takes somebody's name off up to `limit` links that they made; gives how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_creator(
+    tx: &mut PgConnection,
+    user: Uuid,
+    limit: i64,
+) -> Result<usize, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "UPDATE share_link SET created_by = NULL
+         WHERE id IN (SELECT id FROM share_link WHERE created_by = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(named.fetch_all(tx).await?.len())
 }

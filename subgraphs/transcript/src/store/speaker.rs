@@ -114,11 +114,16 @@ pub async fn of(tx: &mut PgConnection, id: Uuid) -> Result<Vec<SpeakerRow>, sqlx
     .await
 }
 
-/// Takes somebody off the voices that were said to be theirs.
+/// Takes somebody off up to `limit` voices that were said to be theirs; gives how many there were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn forget(tx: &mut PgConnection, user: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE speaker SET user_id = NULL WHERE user_id = $1", user).execute(tx).await?;
-    Ok(())
+pub async fn forget(tx: &mut PgConnection, user: Uuid, limit: i64) -> Result<usize, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "UPDATE speaker SET user_id = NULL
+         WHERE id IN (SELECT id FROM speaker WHERE user_id = $1 LIMIT $2) RETURNING id",
+        user,
+        limit,
+    );
+    Ok(named.fetch_all(tx).await?.len())
 }

@@ -3,29 +3,6 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// The meeting's unfinished tasks: of this kind, or of any.
-///
-/// # Errors
-/// When the database fails.
-pub async fn open_of_meeting(
-    tx: &mut PgConnection,
-    meeting: Uuid,
-    typename: &str,
-    kind: Option<&str>,
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT id FROM tasks
-         WHERE ordering_key = $1 AND typename = $2 AND status IN ('PENDING', 'PROCESSING')
-           AND ($3::text IS NULL OR kind = $3)
-         ORDER BY id",
-        meeting,
-        typename,
-        kind,
-    )
-    .fetch_all(tx)
-    .await
-}
-
 /// A meeting's unfinished transcriptions of other recordings than the one with this `dedupe_key`.
 ///
 /// # Errors

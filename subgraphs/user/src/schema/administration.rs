@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use platform::{
     error::{ApiError, Internal as _, UserError},
+    idempotency::Once,
     identity::Identity,
 };
 use uuid::Uuid;
@@ -71,6 +72,8 @@ pub struct GrantRoleInput {
     pub user_id: ID,
     /// Which role.
     pub role: Role,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which role somebody is to have no more.
@@ -80,6 +83,8 @@ pub struct RevokeRoleInput {
     pub user_id: ID,
     /// Which role.
     pub role: Role,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which account is to be shut.
@@ -87,6 +92,8 @@ pub struct RevokeRoleInput {
 pub struct DisableAccountInput {
     /// Whose.
     pub user_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which account is to be open again.
@@ -94,6 +101,8 @@ pub struct DisableAccountInput {
 pub struct EnableAccountInput {
     /// Whose.
     pub user_id: ID,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is to be evicted from the cache.
@@ -141,13 +150,25 @@ pub(super) async fn permitted<'a>(
     Ok((accounts, viewer.id))
 }
 
+/// A mutation that does something with an account.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    /// Its name.
+    pub(super) mutation: &'static str,
+    /// The key that was given.
+    pub(super) key: Option<&'a str>,
+    /// Whose account.
+    pub(super) user: &'a ID,
+}
+
 /// Does something with an account, for who may.
-pub(super) async fn step(ctx: &Context<'_>, user: &ID, step: Step) -> Result<AccountPayload> {
+pub(super) async fn step(ctx: &Context<'_>, ask: Ask<'_>, step: Step) -> Result<AccountPayload> {
     let (accounts, actor) = permitted(ctx, Permission::ManageUsers).await?;
-    let outcome = match Uuid::parse_str(user) {
-        Ok(id) => accounts.administration().step(Some(actor), Meant::Id(id), step).await,
+    let work = async |once| match Uuid::parse_str(ask.user) {
+        Ok(id) => accounts.administration().step(Some(once), Meant::Id(id), step).await,
         Err(_) => Err(StepError::Refused(Refusal::UserNotFound)),
     };
+    let outcome = Once::ask(actor, ask.mutation, ask.key, work).await;
     Ok(match outcome {
         Ok(record) => AccountPayload {
             account: Some(Account::seen_by(Identity::from_ctx(ctx), record)),

@@ -139,6 +139,8 @@ pub struct UpdateProfileInput {
     pub time_zone: Option<String>,
     /// Telephone number in international form, like `+821012345678`; null removes it.
     pub phone: MaybeUndefined<String>,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is needed to change one's own password.
@@ -150,6 +152,8 @@ pub struct ChangePasswordInput {
     /// The password that one wants: at least 10 characters.
     #[graphql(secret)]
     pub new_password: String,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is needed to delete one's own account.
@@ -158,6 +162,8 @@ pub struct DeleteAccountInput {
     /// The password once more.
     #[graphql(secret)]
     pub password: String,
+    /// The same key gives the same answer for 24 hours.
+    pub idempotency_key: Option<String>,
 }
 
 /// A profile as it stands after a mutation, or why nothing changed.

@@ -92,6 +92,18 @@ pub async fn lock_token(
     .await
 }
 
+/// Whether a session goes on; it does then until the transaction ends.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn lock(conn: &mut PgConnection, session_id: Uuid) -> Result<bool, sqlx::Error> {
+    let open = sqlx::query_scalar!(
+        "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
+        session_id
+    );
+    Ok(open.fetch_optional(conn).await?.is_some())
+}
+
 /// Marks a token as exchanged.
 ///
 /// # Errors

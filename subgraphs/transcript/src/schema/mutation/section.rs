@@ -74,12 +74,9 @@ impl SectionMutation {
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
         let UpdateSectionInput { section_id, version, title, body, idempotency_key } = input;
-        let (title, body) = (title.as_deref(), body.as_deref());
-        let outcome = match Once::new(viewer, "updateSection", idempotency_key.as_deref()) {
-            Ok(once) => review.update(once, &section_id, version, title, body).await,
-            Err(error) => Err(SectionError::Key(error)),
-        };
-        tell(ctx, outcome).await
+        let (title, body, key) = (title.as_deref(), body.as_deref(), idempotency_key.as_deref());
+        let update = |once| review.update(once, &section_id, version, title, body);
+        tell(ctx, Once::ask(viewer, "updateSection", key, update).await).await
     }
 
     /// Says that a section is right, which locks it; for those who take part in the meeting. When all
@@ -92,11 +89,8 @@ impl SectionMutation {
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
         let key = input.idempotency_key.as_deref();
-        let outcome = match Once::new(viewer, "verifySection", key) {
-            Ok(once) => review.verify(once, &input.section_id, input.version).await,
-            Err(error) => Err(SectionError::Key(error)),
-        };
-        tell(ctx, outcome).await
+        let verify = |once| review.verify(once, &input.section_id, input.version);
+        tell(ctx, Once::ask(viewer, "verifySection", key, verify).await).await
     }
 
     /// Unlocks a verified section, so that it can be changed and verified again; for the meeting's host.
@@ -108,11 +102,8 @@ impl SectionMutation {
     ) -> Result<SectionPayload> {
         let (review, viewer) = desk(ctx)?;
         let key = input.idempotency_key.as_deref();
-        let outcome = match Once::new(viewer, "reopenSection", key) {
-            Ok(once) => review.reopen(once, &input.section_id, input.version).await,
-            Err(error) => Err(SectionError::Key(error)),
-        };
-        tell(ctx, outcome).await
+        let reopen = |once| review.reopen(once, &input.section_id, input.version);
+        tell(ctx, Once::ask(viewer, "reopenSection", key, reopen).await).await
     }
 }
 

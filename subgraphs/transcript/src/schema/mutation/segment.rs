@@ -6,7 +6,7 @@ use platform::idempotency::Once;
 use platform::identity::Identity;
 use uuid::Uuid;
 
-use crate::editing::{Change, Editing, SegmentError, SpeakerError};
+use crate::editing::{Change, Editing, SpeakerError};
 use crate::schema::transcript::{Segment, Speaker};
 use crate::store::speaker::SpeakerRow;
 
@@ -99,12 +99,9 @@ impl SegmentMutation {
     ) -> Result<EditSegmentPayload> {
         let (editing, viewer) = desk(ctx)?;
         let change = Change { text: input.text, speaker_id: id(input.speaker_id) };
-        let once = Once::new(viewer, "editSegment", input.idempotency_key.as_deref());
-        let edited = match once {
-            Ok(once) => editing.edit(once, &input.segment_id, input.revision, change).await,
-            Err(error) => Err(SegmentError::Key(error)),
-        };
-        Ok(match edited {
+        let (id, key) = (&input.segment_id, input.idempotency_key.as_deref());
+        let edit = |once| editing.edit(once, id, input.revision, change);
+        Ok(match Once::ask(viewer, "editSegment", key, edit).await {
             Ok(row) => EditSegmentPayload { segment: Some(Segment(row)), user_errors: Vec::new() },
             Err(error) => {
                 let (now, error) = error.told("revision")?;
@@ -122,11 +119,9 @@ impl SegmentMutation {
     ) -> Result<SpeakerPayload> {
         let (editing, viewer) = desk(ctx)?;
         let AddSpeakerInput { transcript_id, label, user_id, idempotency_key } = input;
-        let user = user_id.as_deref().map(String::as_str);
-        SpeakerPayload::tell(match Once::new(viewer, "addSpeaker", idempotency_key.as_deref()) {
-            Ok(once) => editing.add_speaker(once, &transcript_id, &label, user).await,
-            Err(error) => Err(SpeakerError::Key(error)),
-        })
+        let (user, key) = (user_id.as_deref().map(String::as_str), idempotency_key.as_deref());
+        let add = |once| editing.add_speaker(once, &transcript_id, &label, user);
+        SpeakerPayload::tell(Once::ask(viewer, "addSpeaker", key, add).await)
     }
 
     /// Calls a speaker otherwise wherever it speaks, or says whose voice it is; for those who take part in
@@ -139,11 +134,9 @@ impl SegmentMutation {
     ) -> Result<SpeakerPayload> {
         let (editing, viewer) = desk(ctx)?;
         let RenameSpeakerInput { speaker_id, version, label, user_id, idempotency_key } = input;
-        let (label, user) = (label.as_deref(), id(user_id));
-        SpeakerPayload::tell(match Once::new(viewer, "renameSpeaker", idempotency_key.as_deref()) {
-            Ok(once) => editing.rename_speaker(once, &speaker_id, version, label, user).await,
-            Err(error) => Err(SpeakerError::Key(error)),
-        })
+        let (label, user, key) = (label.as_deref(), id(user_id), idempotency_key.as_deref());
+        let rename = |once| editing.rename_speaker(once, &speaker_id, version, label, user);
+        SpeakerPayload::tell(Once::ask(viewer, "renameSpeaker", key, rename).await)
     }
 }
 

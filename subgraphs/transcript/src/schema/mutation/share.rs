@@ -97,10 +97,9 @@ impl ShareMutation {
     ) -> Result<ShareTranscriptPayload> {
         let (sharing, viewer) = desk(ctx)?;
         let people: Vec<String> = input.user_ids.into_iter().map(String::from).collect();
-        people_told(match Once::new(viewer, "shareTranscript", input.idempotency_key.as_deref()) {
-            Ok(once) => sharing.with_people(once, &input.meeting_id, &people).await,
-            Err(error) => Err(ShareError::Key(error)),
-        })
+        let key = input.idempotency_key.as_deref();
+        let share = |once| sharing.with_people(once, &input.meeting_id, &people);
+        people_told(Once::ask(viewer, "shareTranscript", key, share).await)
     }
 
     /// Takes that back for somebody, at once; for the host. User errors: MEETING_NOT_FOUND, NOT_HOST.
@@ -110,12 +109,9 @@ impl ShareMutation {
         #[graphql(desc = "What, and with whom no more.")] input: UnshareTranscriptInput,
     ) -> Result<ShareTranscriptPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        people_told(
-            match Once::new(viewer, "unshareTranscript", input.idempotency_key.as_deref()) {
-                Ok(once) => sharing.withdraw(once, &input.meeting_id, &input.user_id).await,
-                Err(error) => Err(ShareError::Key(error)),
-            },
-        )
+        let key = input.idempotency_key.as_deref();
+        let withdraw = |once| sharing.withdraw(once, &input.meeting_id, &input.user_id);
+        people_told(Once::ask(viewer, "unshareTranscript", key, withdraw).await)
     }
 
     /// Makes a link that lets whoever has it read a meeting's text and minutes, without logging in; for its
@@ -127,11 +123,9 @@ impl ShareMutation {
         #[graphql(desc = "To what, and until when.")] input: CreateShareLinkInput,
     ) -> Result<CreateShareLinkPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        let made = match Once::new(viewer, "createShareLink", input.idempotency_key.as_deref()) {
-            Ok(once) => sharing.create_link(once, &input.meeting_id, input.expires_at).await,
-            Err(error) => Err(ShareError::Key(error)),
-        };
-        Ok(match made {
+        let key = input.idempotency_key.as_deref();
+        let create = |once| sharing.create_link(once, &input.meeting_id, input.expires_at);
+        Ok(match Once::ask(viewer, "createShareLink", key, create).await {
             Ok((link, token)) => {
                 CreateShareLinkPayload { link: Some(link.into()), token, user_errors: Vec::new() }
             }
@@ -150,12 +144,9 @@ impl ShareMutation {
         #[graphql(desc = "Which link.")] input: RevokeShareLinkInput,
     ) -> Result<RevokeShareLinkPayload> {
         let (sharing, viewer) = desk(ctx)?;
-        let once = Once::new(viewer, "revokeShareLink", input.idempotency_key.as_deref());
-        let revoked = match once {
-            Ok(once) => sharing.revoke_link(once, &input.link_id).await,
-            Err(error) => Err(ShareError::Key(error)),
-        };
-        Ok(match revoked {
+        let key = input.idempotency_key.as_deref();
+        let revoke = |once| sharing.revoke_link(once, &input.link_id);
+        Ok(match Once::ask(viewer, "revokeShareLink", key, revoke).await {
             Ok(link) => RevokeShareLinkPayload { link: Some(link.into()), user_errors: Vec::new() },
             Err(error) => RevokeShareLinkPayload { link: None, user_errors: vec![told(error)?] },
         })
@@ -179,7 +170,7 @@ fn people_told(outcome: std::result::Result<Uuid, ShareError>) -> Result<ShareTr
 fn told(error: ShareError) -> Result<UserError> {
     match error {
         ShareError::Refused(refusal) => Ok(refusal.into()),
-        ShareError::Key(error) => Ok(error),
+        ShareError::Key(bad) => Ok(bad.into()),
         error => Err(internal(error)),
     }
 }

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures::FutureExt as _;
-use platform::error::{Internal as _, UserError};
+use platform::error::{Refused, UserError};
 use platform::idempotency::Once;
 use platform::identity::Identity;
-use platform::task::Requests;
+use platform::task::{Requests, Task};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -89,13 +89,13 @@ impl TaskMutation {
             Some(meeting) => may_see(ctx, meeting).await?.then_some(meeting),
             None => None,
         };
-        let once = Once::new(viewer, "requestVerification", input.idempotency_key.as_deref());
-        let outcome = match (once, visible) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(meeting)) => ctx.data::<Verifier>()?.ask(once, meeting).await?,
-            (Ok(_), None) => Err(Refusal::MeetingNotFound.into()),
+        let (verifier, key) = (ctx.data::<Verifier>()?, input.idempotency_key.as_deref());
+        let ask = async |once| match visible {
+            Some(meeting) => verifier.ask(once, meeting).await,
+            None => Err(UserError::from(Refusal::MeetingNotFound).into()),
         };
-        let (task, user_errors) = told(outcome);
+        let outcome = Once::ask(viewer, "requestVerification", key, ask).await;
+        let (task, user_errors) = told(outcome)?;
         Ok(RequestVerificationPayload { task, user_errors })
     }
 
@@ -108,21 +108,18 @@ impl TaskMutation {
         #[graphql(desc = "Which task.")] input: RetryTranscriptTaskInput,
     ) -> Result<RetryTranscriptTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "retryTranscriptTask", input.idempotency_key.as_deref());
-        let outcome = match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(_), Some(id))
-                if part::needs_deleted(ctx.data::<PgPool>()?, id).await.internal()? =>
+        let (requests, pool) = (ctx.data::<Requests>()?, ctx.data::<PgPool>()?);
+        let (id, key) = (known(ctx, &input.task_id).await?, input.idempotency_key.as_deref());
+        let retry = async |once| {
+            if let Some(id) = id
+                && part::needs_deleted(pool, id).await?
             {
-                Err(Refusal::RecordingDeleted.into())
+                return Err(UserError::from(Refusal::RecordingDeleted).into());
             }
-            (Ok(once), Some(id)) => {
-                let requests = ctx.data::<Requests>()?;
-                requests.retry_with(once, id, |tx| part::try_again(tx, id).boxed()).await?
-            }
-            (Ok(_), None) => Err(Requests::not_found()),
+            requests.retry_with(once, id, |tx, id| part::try_again(tx, id).boxed()).await
         };
-        let (task, user_errors) = told(outcome);
+        let outcome = Once::ask(viewer, "retryTranscriptTask", key, retry).await;
+        let (task, user_errors) = told(outcome)?;
         Ok(RetryTranscriptTaskPayload { task, user_errors })
     }
 
@@ -134,24 +131,22 @@ impl TaskMutation {
         #[graphql(desc = "Which task.")] input: CancelTranscriptTaskInput,
     ) -> Result<CancelTranscriptTaskPayload> {
         let viewer = Identity::from_ctx(ctx).viewer()?.id;
-        let once = Once::new(viewer, "cancelTranscriptTask", input.idempotency_key.as_deref());
-        let outcome = match (once, known(ctx, &input.task_id).await?) {
-            (Err(error), _) => Err(error),
-            (Ok(once), Some(id)) => ctx.data::<Requests>()?.cancel(once, id).await?,
-            (Ok(_), None) => Err(Requests::not_found()),
-        };
-        let (task, user_errors) = told(outcome);
+        let (requests, key) = (ctx.data::<Requests>()?, input.idempotency_key.as_deref());
+        let id = known(ctx, &input.task_id).await?;
+        let cancel = |once| requests.cancel(once, id);
+        let outcome = Once::ask(viewer, "cancelTranscriptTask", key, cancel).await;
+        let (task, user_errors) = told(outcome)?;
         Ok(CancelTranscriptTaskPayload { task, user_errors })
     }
 }
 
 fn told(
-    outcome: std::result::Result<platform::task::Task, UserError>,
-) -> (Option<TranscriptTask>, Vec<UserError>) {
-    match outcome {
+    outcome: std::result::Result<Task, Refused>,
+) -> Result<(Option<TranscriptTask>, Vec<UserError>)> {
+    Ok(match outcome {
         Ok(task) => (Some(TranscriptTask(task)), Vec::new()),
-        Err(error) => (None, vec![error]),
-    }
+        Err(refused) => (None, refused.told()?),
+    })
 }
 
 /// A task of a meeting that the viewer takes part in.
