@@ -68,12 +68,11 @@ impl Client {
         if answer.is_refusal() {
             answer = self.post(messages, None).await?;
         }
-        let Answer { status, .. } = answer;
         if answer.is_away() {
-            return Err(EngineError::Away(format!("status {status}").into()));
+            return Err(EngineError::Away(answer.reason().into()));
         }
-        if !status.is_success() {
-            return Err(EngineError::Unusable(format!("the server answers with status {status}")));
+        if !answer.status.is_success() {
+            return Err(EngineError::Unusable(answer.reason()));
         }
         let completion: Completion = serde_json::from_slice(&answer.body)
             .map_err(|error| EngineError::Unusable(format!("no chat completion: {error}")))?;

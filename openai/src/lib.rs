@@ -7,4 +7,6 @@ mod server;
 
 pub use config::Config;
 pub use reqwest::StatusCode;
-pub use server::{ANSWER_MAX_BYTES, Answer, AskError, CONNECT_TIMEOUT_MS, Server, SetupError};
+pub use server::{
+    ANSWER_MAX_BYTES, Answer, AskError, CONNECT_TIMEOUT_MS, REACH_TIMEOUT_MS, Server, SetupError,
+};

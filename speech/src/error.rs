@@ -87,6 +87,12 @@ pub enum SpeechError {
         /// Whether another attempt may succeed.
         retryable: bool,
     },
+    /// The engine's server can't be reached, or gives no answer that can be used now: it may be back later.
+    #[error("the speech engine is away: {reason}")]
+    Away {
+        /// What is known of it.
+        reason: String,
+    },
     /// The engine's process could not be started or spoken to.
     #[error("the speech engine's process failed")]
     Process(#[source] io::Error),
@@ -114,9 +120,11 @@ impl SpeechError {
             Self::NoSpeech => Code::NoSpeech,
             Self::Missing(_) => Code::RecordingMissing,
             Self::Cancelled => Code::Cancelled,
-            Self::Read(_) | Self::Weights(_) | Self::Engine { .. } | Self::Process(_) => {
-                Code::EngineFailed
-            }
+            Self::Read(_)
+            | Self::Weights(_)
+            | Self::Engine { .. }
+            | Self::Away { .. }
+            | Self::Process(_) => Code::EngineFailed,
         }
     }
 
@@ -124,7 +132,7 @@ impl SpeechError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Weights(_) | Self::Process(_) => true,
+            Self::Read(_) | Self::Weights(_) | Self::Away { .. } | Self::Process(_) => true,
             Self::Engine { retryable, .. } => *retryable,
             _ => false,
         }

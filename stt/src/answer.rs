@@ -13,6 +13,9 @@ use crate::piece::Piece;
 const SILENCE_PROBABILITY: f64 = 0.6;
 /// Mean log probability of a text's tokens below which it isn't likely.
 const UNLIKELY_LOGPROB: f64 = -1.0;
+/// Above this ratio of a text to its compressed form it repeats itself: Whisper's decoding takes that for a
+/// failure (the same section).
+const REPETITIVE_RATIO: f64 = 2.4;
 /// Shortest segment, should the server give none, in milliseconds.
 const SHORTEST_SEGMENT_MS: u64 = 10;
 
@@ -43,12 +46,26 @@ struct Said {
     text: String,
     avg_logprob: Option<f64>,
     no_speech_prob: Option<f64>,
+    compression_ratio: Option<f64>,
 }
 
 impl Said {
     fn is_made_up(&self) -> bool {
         self.no_speech_prob.is_some_and(|probability| probability > SILENCE_PROBABILITY)
             && self.avg_logprob.is_some_and(|logprob| logprob < UNLIKELY_LOGPROB)
+    }
+
+    /// Mean probability of the words; none of a text that goes round in circles, however sure the model is.
+    fn confidence(&self) -> Option<f32> {
+        if self.compression_ratio.is_some_and(|ratio| ratio > REPETITIVE_RATIO) {
+            return Some(0.0);
+        }
+        self.avg_logprob.map(|logprob| (logprob.exp() as f32).clamp(0.0, 1.0))
+    }
+
+    /// Whether a word, or the space before one, begins here.
+    fn begins_with_space(&self) -> bool {
+        self.text.starts_with(char::is_whitespace)
     }
 }
 
@@ -60,6 +77,9 @@ impl Said {
 pub fn read(body: &[u8], piece: &Piece, after_ms: u64) -> Result<Heard, String> {
     let body: Body =
         serde_json::from_slice(body).map_err(|error| format!("no transcription: {error}"))?;
+    if body.text.is_none() && body.segments.is_none() {
+        return Err("an answer without text or segments".to_owned());
+    }
     let language = body.language.as_deref().and_then(language_tag);
     let text = body.text.unwrap_or_default();
     let mut reading = Reading { piece, reached_ms: after_ms, segments: Vec::new() };
@@ -70,10 +90,13 @@ pub fn read(body: &[u8], piece: &Piece, after_ms: u64) -> Result<Heard, String> 
             return Err("a segment without a time".to_owned());
         }
         said.sort_by(|one, other| one.start.total_cmp(&other.start));
+        // Where words bring the space before them along, what comes without goes on with a word.
+        let has_spaces = said.iter().any(Said::begins_with_space);
         for one in said.iter().filter(|one| !one.is_made_up()) {
             let ms = |seconds: f64| piece.place_ms.start + (seconds.max(0.0) * 1_000.0) as u64;
-            let confidence = one.avg_logprob.map(|logprob| (logprob.exp() as f32).clamp(0.0, 1.0));
-            reading.add(ms(one.start), ms(one.end), &one.text, confidence);
+            if !has_spaces || one.begins_with_space() || !reading.go_on(ms(one.end), &one.text) {
+                reading.add(ms(one.start), ms(one.end), &one.text, one.confidence());
+            }
         }
     } else if let Some(sound) = &piece.sound_ms {
         reading.add(sound.start, sound.end, &text, None);
@@ -88,6 +111,15 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Puts the rest of a word behind the last segment, if there is one.
+    fn go_on(&mut self, end_ms: u64, text: &str) -> bool {
+        let Some(last) = self.segments.last_mut() else { return false };
+        last.text.push_str(text.trim_end());
+        last.end_ms = last.end_ms.max(end_ms.min(self.piece.place_ms.end));
+        self.reached_ms = last.end_ms;
+        true
+    }
+
     fn add(&mut self, start_ms: u64, end_ms: u64, text: &str, confidence: Option<f32>) {
         if !is_said(text) || start_ms >= self.piece.place_ms.end {
             return;
@@ -154,7 +186,11 @@ mod tests {
 
     #[test]
     fn silence_is_no_text() {
-        for body in [json!({ "text": "" }), json!({ "text": " ...", "segments": [] }), json!({})] {
+        for body in [
+            json!({ "text": "" }),
+            json!({ "text": " ...", "segments": [] }),
+            json!({ "segments": [] }),
+        ] {
             assert_eq!(segments(&body).segments, []);
         }
         let made_up = json!({ "text": "Thanks for watching!", "segments": [
@@ -164,8 +200,42 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_goes_round_in_circles_is_not_sure() {
+        let heard = segments(&json!({ "text": "the the", "segments": [
+            { "start": 0.0, "end": 3.0, "text": " It was.", "avg_logprob": -0.1, "compression_ratio": 2.29 },
+            { "start": 3.0, "end": 9.0, "text": " the the", "avg_logprob": -0.1, "compression_ratio": 35.6 },
+        ] }));
+        let sure: Vec<bool> = heard
+            .segments
+            .iter()
+            .map(|one| one.confidence.is_some_and(|sure| sure > 0.5))
+            .collect();
+        assert_eq!(sure, [true, false]);
+    }
+
+    #[test]
+    fn what_was_cut_inside_a_word_is_put_together() {
+        let heard = segments(&json!({ "text": "as whisper.cpp's server wraps", "segments": [
+            { "start": 0.0, "end": 2.0, "text": " It was the epoch of incredu" },
+            { "start": 2.0, "end": 3.0, "text": "lity" },
+            { "start": 3.0, "end": 3.0, "text": "." },
+            { "start": 3.5, "end": 5.0, "text": " It was the season" },
+        ] }));
+        let texts: Vec<&str> = heard.segments.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(texts, ["It was the epoch of incredulity.", "It was the season"]);
+        assert_eq!(times(&heard), [(10_000, 13_000), (13_500, 15_000)]);
+        // Servers that bring no space along have cut between sentences.
+        let heard = segments(&json!({ "text": "Yes. No.", "segments": [
+            { "start": 0.0, "end": 1.0, "text": "Yes." }, { "start": 1.0, "end": 2.0, "text": "No." },
+        ] }));
+        assert_eq!(heard.segments.len(), 2);
+    }
+
+    #[test]
     fn garbage_is_told() {
         assert!(read(b"<html>", &piece(), 0).is_err());
+        // As a server of others answers when it fails, with status 200.
+        assert!(read(br#"{"status_code":500,"detail":"out of memory"}"#, &piece(), 0).is_err());
         assert!(read(br#"{"text":"x","segments":[{"start":1}]}"#, &piece(), 0).is_err());
     }
 

@@ -135,8 +135,9 @@ impl Hearing<'_> {
     /// Has a piece heard, and tells what is said in it.
     async fn hear(&mut self, piece: Piece) -> Result<(), SpeechError> {
         let body = self.ask(&piece).await?;
+        // Servers tell of trouble in an answer that claims success, too.
         let Heard { language, segments, is_timed } =
-            answer::read(&body, &piece, self.reached_ms).map_err(unusable)?;
+            answer::read(&body, &piece, self.reached_ms).map_err(away)?;
         self.wants_times &= is_timed;
         if self.language.is_none()
             && let Some(tag) = language.filter(|_| !segments.is_empty())
@@ -175,7 +176,7 @@ impl Hearing<'_> {
                 }
                 Ok(answer) if answer.is_away() => {
                     pause = answer.retry_after.unwrap_or(pause);
-                    away(Refusal(answer.status))
+                    away(answer.reason())
                 }
                 Ok(answer) => return Err(refused(&answer)),
                 Err(AskError::TooLong) => return Err(unusable(AskError::TooLong)),
@@ -193,28 +194,19 @@ impl Hearing<'_> {
     }
 }
 
-/// A status that isn't success.
-struct Refusal(StatusCode);
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answers with status {}", self.0)
-    }
-}
-
 /// What can't be mended by sending the same again soon. Whoever keeps the server can mend the key, the
 /// path and the model's name: then a later attempt goes well.
 fn refused(answer: &Answer) -> SpeechError {
     match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            away(Refusal(answer.status))
+            away(answer.reason())
         }
-        status => unusable(Refusal(status)),
+        _ => unusable(answer.reason()),
     }
 }
 
 fn away(reason: impl fmt::Display) -> SpeechError {
-    SpeechError::Engine { reason: reason.to_string(), retryable: true }
+    SpeechError::Away { reason: reason.to_string() }
 }
 
 fn unusable(reason: impl fmt::Display) -> SpeechError {
@@ -228,5 +220,9 @@ async fn tell(sink: &Sink, event: Event) -> Result<(), SpeechError> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SpeechError> + Send + 'static,
 ) -> Result<T, SpeechError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(away(panic)))
+    let broken = |reason: &dyn fmt::Display| SpeechError::Engine {
+        reason: reason.to_string(),
+        retryable: true,
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(broken(&panic)))
 }

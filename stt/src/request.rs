@@ -30,8 +30,7 @@ pub fn form(question: Question<'_>, wav: &[u8]) -> (String, Bytes) {
         body.extend(b"\r\n");
     };
     field("model", question.model);
-    // Zero: the server makes it higher where it gets nowhere.
-    field("temperature", "0");
+    // No temperature: where it gets nowhere a server tries higher ones, and some take a given one for all.
     if let Some(language) = question.language {
         field("language", language);
     }

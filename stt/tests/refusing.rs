@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::json;
-use speech::{Code, Engine as _, Event, Job};
+use speech::{Code, Engine as _, Event, Job, SpeechError};
 use stt::engine::TRIES_MAX;
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +80,12 @@ async fn a_refusal_says_whether_it_can_be_mended() {
         assert!(error.to_string().contains(refusal.as_str()), "{error}");
         assert_eq!(server.asked().len(), 1);
     }
-    let (_, engine) = TestServer::answering(|_, _| "<html>".into_response()).await;
-    assert!(!hear(&engine, Job::new(&path)).await.1.unwrap_err().is_retryable());
+    // What claims success and is none doesn't end a recording for good, and isn't silence.
+    for body in ["<html>", r#"{"status_code":500,"detail":"out of memory"}"#] {
+        let (_, engine) = TestServer::answering(move |_, _| body.into_response()).await;
+        let error = hear(&engine, Job::new(&path).part()).await.1.unwrap_err();
+        assert!(matches!(error, SpeechError::Away { .. }), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -89,6 +93,9 @@ async fn health_tells_a_server_that_is_away() {
     let (_server, there) = TestServer::answering(counted).await;
     // It doesn't list its models, but it is there.
     there.check().await.unwrap();
+    // It takes the connection and is too busy to answer.
+    let busy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    engine(&format!("http://{}/v1", busy.local_addr().unwrap())).check().await.unwrap();
     let nobody = engine("http://127.0.0.1:1/v1");
     let error = nobody.check().await.unwrap_err();
     assert!(error.to_string().contains("can't be reached"), "{error}");

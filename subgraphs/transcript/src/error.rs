@@ -32,8 +32,8 @@ pub enum RunError {
         source: Option<SpeechError>,
     },
     /// The recogniser failed; another attempt may succeed.
-    #[error("the speech engine failed")]
-    Engine(#[source] SpeechError),
+    #[error(transparent)]
+    Engine(SpeechError),
     /// Another attempt has taken over, or the task was called off.
     #[error("the task isn't this attempt's any more")]
     Lost,
