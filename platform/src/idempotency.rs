@@ -22,7 +22,7 @@ pub struct BadKey;
 
 impl From<BadKey> for UserError {
     fn from(bad: BadKey) -> Self {
-        Self::new("INVALID_IDEMPOTENCY_KEY", bad.to_string()).on("idempotencyKey")
+        UserError::new("INVALID_IDEMPOTENCY_KEY", bad.to_string()).on("idempotencyKey")
     }
 }
 

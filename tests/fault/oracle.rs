@@ -323,7 +323,7 @@ impl Oracle {
                 assert_eq!(cancelled, told_off, "{meeting} was called off");
             }
         }
-        let left_over = "SELECT count(*) FROM erasure";
+        let left_over = "SELECT count(*) FROM erasing";
         let waiting = sqlx::query_scalar::<_, i64>(left_over).fetch_one(self.database("meeting"));
         assert_eq!(waiting.await.expect("counted"), 0, "nobody waits to be taken out");
         for (service, pool) in &self.databases {
