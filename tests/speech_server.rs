@@ -89,7 +89,9 @@ async fn a_server_that_stumbles_gives_the_whole_text_once() {
 
     server.abort();
     crate::kit::eventually("operators see that the server is away", crate::kit::SOON, || async {
-        (component(&moim.client(), "transcript.speech").await == "DOWN").then_some(())
+        let client = moim.client();
+        let ready = client.get("/health/ready").await.status == 200;
+        (ready && component(&client, "transcript.speech").await == "DEGRADED").then_some(())
     })
     .await;
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::config::{ConfigError, Keys, Source, parsed};
+use platform::health::Need;
 use secrecy::{ExposeSecret as _, SecretString};
 use speech::Engine;
 
@@ -37,6 +38,15 @@ impl EngineChoice {
     #[must_use]
     pub fn needs_weights(&self) -> bool {
         matches!(self, Self::BuiltIn)
+    }
+
+    /// How much the service needs it: a server that is away delays recordings, which wait for it.
+    #[must_use]
+    pub fn need(&self) -> Need {
+        match self {
+            Self::Server(_) => Need::Degraded,
+            Self::BuiltIn | Self::Given(_) => Need::Required,
+        }
     }
 }
 

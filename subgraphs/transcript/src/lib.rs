@@ -32,7 +32,6 @@ pub mod worker;
 
 use std::sync::{Arc, LazyLock};
 
-use platform::health::Need;
 use platform::kernel::Kernel;
 use platform::membership::Membership;
 use platform::queue::run_worker;
@@ -136,7 +135,8 @@ impl Service {
     /// Starts the relay, the event consumer and the job worker.
     pub fn work(&self, shutdown: &Shutdown) {
         let engine = Arc::clone(&self.transcriber.engine);
-        self.kernel.health.add(format!("{NAME}.speech"), Need::Required, move || {
+        let need = self.transcriber.config.engine.need();
+        self.kernel.health.add(format!("{NAME}.speech"), need, move || {
             let found = engine.check();
             async move { Ok(found.await?) }
         });
