@@ -1,8 +1,9 @@
 // The main job, one step per tab.
 
-const login = `# Moim: log in first (this is the demo account). This page
-# keeps the access token in memory and sends it from now on.
-# To be somebody else, put a line into the Headers pane:
+const login = `# Moim: log in first (this is the demo account).
+# This page keeps the access token in memory and
+# sends it from now on. To be somebody else, put a
+# line into the Headers pane:
 #   { "Authorization": "Bearer <accessToken>" }
 mutation Login {
   login(
@@ -17,7 +18,7 @@ mutation Login {
 }
 `;
 
-const meetings = `# Your meetings. Take the id of one for the other tabs.
+const meetings = `# Your meetings: take the id of one for other tabs.
 query Meetings {
   me { id name }
   meetings(first: 20) {
@@ -26,7 +27,7 @@ query Meetings {
 }
 `;
 
-const prepare = `# Run these one after the other: the button offers each.
+const prepare = `# One after the other: the button offers each.
 mutation Create {
   createMeeting(input: { title: "Weekly", agenda: "What is done, what is next" }) {
     meeting { id status }
@@ -41,8 +42,8 @@ mutation Start($meetingId: ID!) {
   }
 }
 
-# Then send the file, with the headers in the answer:
-#   curl -T recording.wav -H "<name>: <value>" "<url>"
+# Then send the file, with the answer's headers:
+#   curl -T sample.wav -H "<name>: <value>" "<url>"
 mutation Upload($meetingId: ID!) {
   requestRecordingUpload(
     input: { meetingId: $meetingId, contentType: "audio/wav", sizeBytes: 1000000 }
@@ -61,10 +62,10 @@ mutation End($meetingId: ID!, $recordingId: ID) {
 }
 `;
 
-const watch = `# Live: the state now, then everything that happens.
-# To go on after a break, give the last cursor as "after".
-# It ends when its tab is left: do the other steps in a second
-# window beside this one (log in there too).
+const watch = `# Live: the state now, then all that happens. To go
+# on after a break, give the last cursor as "after".
+# It ends when its tab is left: do the other steps
+# in a window beside this one (log in there too).
 subscription Watch($meetingId: ID!) {
   meetingUpdated(meetingId: $meetingId) {
     cursor
@@ -85,7 +86,7 @@ subscription Segments($meetingId: ID!) {
 }
 `;
 
-const minutes = `# Afterwards: the text with its times, and the minutes.
+const minutes = `# Afterwards: the text, timed, and the minutes.
 query Minutes($meetingId: ID!) {
   meeting(id: $meetingId) {
     title
@@ -105,7 +106,7 @@ query Minutes($meetingId: ID!) {
 }
 `;
 
-const insights = `# What it came to, each item with where it was said.
+const insights = `# What it came to, and where each was said.
 query Insights($meetingId: ID!) {
   meeting(id: $meetingId) {
     summary { overview decisions { text segments { startMs text } } }
