@@ -179,6 +179,11 @@ impl At<'_> {
 
     /// Takes the task. A database that is away isn't the job's fault: it is waited for.
     async fn start(&self, payload: &Payload) -> Option<Start> {
+        // Given back by a neighbour that ends as well: no attempt begins that would end at once.
+        if self.crew.shutdown.is_triggered() {
+            answer(self.message(), AckKind::Nak(None)).await;
+            return None;
+        }
         let mut told = false;
         loop {
             let start = self.tasks().start_job(payload.task_id, payload.id, &self.crew.spec);
