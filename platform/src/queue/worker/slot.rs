@@ -179,13 +179,13 @@ impl At<'_> {
 
     /// Takes the task. A database that is away isn't the job's fault: it is waited for.
     async fn start(&self, payload: &Payload) -> Option<Start> {
-        // Given back by a neighbour that ends as well: no attempt begins that would end at once.
-        if self.crew.shutdown.is_triggered() {
-            answer(self.message(), AckKind::Nak(None)).await;
-            return None;
-        }
         let mut told = false;
         loop {
+            // Also what a neighbour that ends has just given back: no attempt begins that would end at once.
+            if self.crew.shutdown.is_triggered() {
+                answer(self.message(), AckKind::Nak(None)).await;
+                return None;
+            }
             let start = self.tasks().start_job(payload.task_id, payload.id, &self.crew.spec);
             match bounded(start).await {
                 Ok(start) => return Some(start),
@@ -194,10 +194,6 @@ impl At<'_> {
                     told = true;
                 }
                 Err(_) => {}
-            }
-            if self.crew.shutdown.is_triggered() {
-                answer(self.message(), AckKind::Nak(None)).await;
-                return None;
             }
             let _ = self.message().ack_with(AckKind::Progress).await;
             pause(RECONNECT_MS, &self.crew.shutdown).await;
